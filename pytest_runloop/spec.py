@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from pytest_runloop.sandbox.handle import Sandbox
 
-Setup: TypeAlias = Union[tuple[str, ...], Callable[["Sandbox"], object]]
+Setup: TypeAlias = tuple[str, ...] | Callable[["Sandbox"], object]
 """Shell commands run in order, or a callable that gets the ready sandbox."""
 
-FileSource: TypeAlias = Union[str, bytes, Path]
+FileSource: TypeAlias = str | bytes | Path
 """A file's content as text or bytes, or a local path whose content is taken."""
 
 
@@ -34,7 +34,8 @@ class SandboxSpec:
 
     Attributes:
         test: The node id of the first test that asked, for messages.
-        user: The fixture's account: ``user`` (/home/user) or ``root`` (/root). ``options["user_parameters"]`` overrides it.
+        user: The fixture's account: ``user`` (/home/user) or ``root`` (/root), unless ``options["user_parameters"]``
+            names another.
         options: Fields of the Agents SDK's ``RunloopSandboxClientOptions`` by their own names, as the mark gave them.
         manifest: An SDK ``Manifest``, a mapping of its fields, or None.
         files: Sandbox path (relative to the root, or absolute under it) to content.

@@ -15,6 +15,7 @@ import pytest
 from pytest_runloop.emulator.machine.account import Account
 from pytest_runloop.emulator.machine.machine import Machine
 from pytest_runloop.emulator.machine.machines import Limits, Machines
+from pytest_runloop.emulator.machine.output import Output
 from pytest_runloop.emulator.machine.process import Process
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class Lab:
         self._names = itertools.count()
         self.machines = machines
         self.deaths: list[str] = []
+        self._died = asyncio.Event()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(asyncio.wait_for(work, 60))
@@ -51,9 +53,7 @@ class Lab:
 
     def reboot(self, disk: str, account: Account | None = None, *, limits: Limits = DEFAULT_LIMITS) -> Machine:
         return self.do(
-            self.machines.boot(
-                disk, account=account or Account(), limits=limits, hostname="devbox", on_death=self.deaths.append
-            )
+            self.machines.boot(disk, account=account or Account(), limits=limits, hostname="devbox", on_death=self._die)
         )
 
     def run(self, machine: Machine, command: str, **environment: str) -> Ran:
@@ -72,16 +72,16 @@ class Lab:
         assert seen == expected
 
     def death(self) -> str:
-        async def wait() -> str:
-            while not self.deaths:
-                await asyncio.sleep(0.01)
-            return self.deaths[0]
+        self.do(self._died.wait())
+        return self.deaths[0]
 
-        return self.do(wait())
+    def _die(self, reason: str) -> None:
+        self.deaths.append(reason)
+        self._died.set()
 
 
-def text(output: Any) -> str:
-    return bytes(output.read(0, output.size)).decode()
+def text(output: Output) -> str:
+    return output.read(0, output.size).decode()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runloop.emulator.machine.account import ROOT
+from pytest_runloop.emulator.machine.machine import Machine
 from tests.machine.conftest import Lab
 
 AS_ROOT = os.geteuid() == 0
@@ -98,33 +100,32 @@ def test_abstract_sockets_of_the_host_are_out_of_reach(lab: Lab) -> None:
     assert "ConnectionRefusedError" in ran.stderr
 
 
+async def _first_page(machine: Machine, word: str) -> bytes:
+    server = f"mkdir site && cd site && echo {word} >index.html && exec /usr/bin/python3 -m http.server 8000"
+    await machine.run(server, env={})
+    connection = await _connected(machine, 8000)
+    loop = asyncio.get_running_loop()
+    with connection:
+        await loop.sock_sendall(connection, b"GET / HTTP/1.0\r\n\r\n")
+        answer = b""
+        while data := await loop.sock_recv(connection, 4096):
+            answer += data
+    return answer.split(b"\r\n\r\n")[1]
+
+
+async def _connected(machine: Machine, port: int) -> socket.socket:
+    while True:
+        try:
+            return await machine.connect(port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.02)
+
+
 def test_two_sandboxes_may_listen_on_one_port(lab: Lab) -> None:
-    async def answer(machine: object, word: str) -> bytes:
-        import asyncio
+    one, other = (lab.boot()[1] for _ in range(2))
 
-        await machine.run(  # type: ignore[attr-defined]
-            f"mkdir site && cd site && echo {word} >index.html && exec /usr/bin/python3 -m http.server 8000", env={}
-        )
-        while True:
-            try:
-                connection = await machine.connect(8000)  # type: ignore[attr-defined]
-                break
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.02)
-        loop = asyncio.get_running_loop()
-        with connection:
-            await loop.sock_sendall(connection, b"GET / HTTP/1.0\r\n\r\n")
-            answer = b""
-            while data := await loop.sock_recv(connection, 4096):
-                answer += data
-        return answer.split(b"\r\n\r\n")[1]
-
-    machines = [lab.boot()[1] for _ in range(2)]
-
-    assert [lab.do(answer(machine, word)) for machine, word in zip(machines, ("one", "two"), strict=True)] == [
-        b"one\n",
-        b"two\n",
-    ]
+    assert lab.do(_first_page(one, "one")) == b"one\n"
+    assert lab.do(_first_page(other, "two")) == b"two\n"
 
 
 @pytest.mark.parametrize("switch", ["kernel/core_pattern", "vm/drop_caches", "kernel/hostname"])

@@ -46,7 +46,7 @@ def arguments(overlays: Sequence[Overlay], *, hostname: str, tmpfs_bytes: int, u
         *(("--cap-add", "ALL") if not uid else ()),
         *("--die-with-parent", "--new-session", "--hostname", hostname),
         *(argument for overlay in overlays for argument in _mount(overlay)),
-        *("--dev", "/dev", "--proc", "/proc"),
+        *("--dev", "/dev", "--proc", "/proc", "--bind", "/sys", "/sys"),
         *("--size", str(tmpfs_bytes), "--perms", "1777", "--tmpfs", "/dev/shm"),  # noqa: S108 - the sandbox's own
         *("--size", str(tmpfs_bytes), "--perms", "0755", "--tmpfs", "/run"),
     ]

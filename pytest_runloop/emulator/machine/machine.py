@@ -139,7 +139,7 @@ class Machine:
         """
         _, (descriptor,) = await self._doorway.ask("connect", box=self._box, port=port)
         connection = socket.socket(fileno=descriptor)
-        connection.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        connection.setblocking(False)
         return connection
 
     async def halt(self) -> None:

@@ -15,13 +15,14 @@ import signal
 import socket
 import stat
 import struct
+from pathlib import Path
 from typing import Any
 
 FIRST_HOST_ID = 0x70000000
 """Host id that a sandbox's uid and gid 0 are mapped to: above every range that systemd and useradd hand out, so that
 sandbox root owns nothing on the host, not even the root-owned switches in /proc/sys."""
 ID_COUNT = 65536
-STAGE = "/sys"
+STAGE = "/run"
 """Where idmapped copies are mounted for bwrap to find, in a mount namespace nobody else sees."""
 
 _CLONE_NEWNS, _CLONE_NEWCGROUP, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
@@ -74,7 +75,7 @@ def _stage(mounts: list[tuple[str, str, bool]]) -> None:
     trees = [(_tree(source, users if shift else None), f"{STAGE}/{name}") for source, name, shift in mounts]
     _call("mount", b"tmpfs", STAGE.encode(), b"tmpfs", 0, b"mode=755")
     for tree, target in trees:
-        os.mkdir(target, 0o755)
+        Path(target).mkdir(mode=0o755)
         _call("syscall", _MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_FROM_FD)
         os.close(tree)
     _call("setns", users, _CLONE_NEWUSER)
@@ -166,16 +167,16 @@ def open_file(request: Request) -> int:
     """Open a regular file by the sandbox's own links and rights."""
     os.umask(0o022)
     _become(request)
-    path = os.path.join(request["home"], _expand(request["path"], request["home"]))
+    path = Path(request["home"], _expand(request["path"], request["home"]))
     flags = os.O_RDONLY
     if request["write"]:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT
     # Without O_NONBLOCK a named pipe would hang here; without O_NOCTTY a terminal would be taken.
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o644)
     kind = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(kind):
-        raise OSError(errno.EISDIR if stat.S_ISDIR(kind) else errno.EINVAL, path)
+        raise OSError(errno.EISDIR if stat.S_ISDIR(kind) else errno.EINVAL, str(path))
     if request["write"]:
         os.ftruncate(descriptor, 0)
     return descriptor
@@ -218,8 +219,7 @@ def die_first() -> None:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:  # noqa: PTH123 - this script loads no pathlib
-        file.write(text)
+    Path(path).write_text(text, encoding="ascii")
 
 
 def _call(name: str, *arguments: object) -> int:

@@ -167,7 +167,7 @@ class Shell:
         """End the shell with what runs in it."""
         if not self.ended:
             with contextlib.suppress(ConnectionError):
-                await self._send_signal(9, True)  # noqa: FBT003 - the group
+                await self._send_signal(9, True)
 
     def finish(self, exit_code: int) -> None:
         """Record that the shell itself has ended; called once by whoever watches it."""

@@ -1,0 +1,1 @@
+"""What the emulator knows without doing anything: states, records, rules. Pure."""

@@ -1,0 +1,40 @@
+"""The web application, made of lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+
+from pytest_runloop.emulator.domain.problems import ApiProblem
+from pytest_runloop.emulator.http import devboxes, executions, files, secrets, snapshots
+from pytest_runloop.emulator.http.answers import answer_bug, answer_nobody, answer_problem, answer_unrouted
+from pytest_runloop.emulator.http.auth import RequireKey
+
+if TYPE_CHECKING:
+    from pytest_runloop.emulator.service.emulator import Emulator
+
+
+def build_app(emulator: Emulator, *, api_key: str) -> Starlette:
+    """Put the application together.
+
+    Args:
+        emulator: What it serves.
+        api_key: What every request must carry.
+    """
+    app = Starlette(
+        # Searched in order. The busiest come first; `disk_snapshots` must come before `{id}` of a devbox.
+        routes=[*executions.ROUTES, *files.ROUTES, *snapshots.ROUTES, *devboxes.ROUTES, *secrets.ROUTES],
+        middleware=[Middleware(RequireKey, api_key=api_key)],
+        exception_handlers={
+            ApiProblem: answer_problem,
+            ClientDisconnect: answer_nobody,
+            HTTPException: answer_unrouted,
+            Exception: answer_bug,
+        },
+    )
+    app.state.emulator = emulator
+    return app

@@ -1,0 +1,1 @@
+"""What the emulator does: devboxes, executions, files, snapshots. Knows machines and records, but no HTTP."""
