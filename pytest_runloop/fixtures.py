@@ -1,0 +1,190 @@
+"""The fixtures: each hands one thing of the core to a test, and takes it back.
+
+Names without an underscore are for tests to use and for projects to override.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from pytest_runloop.errors import RunloopPluginError, SpecError, TargetError
+from pytest_runloop.markers import as_root, override, spec_for
+from pytest_runloop.options import LENT, PROVISIONERS, WIRING
+from pytest_runloop.sharing import Loan, SandboxPool
+from pytest_runloop.spec import SandboxSpec
+from pytest_runloop.target import Endpoint
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pytest_runloop.fields import MarkFields
+    from pytest_runloop.provisioning import Provisioner
+    from pytest_runloop.sandbox.handle import Sandbox
+
+
+@pytest.fixture
+def runloop_sandbox(request: pytest.FixtureRequest, runloop_spec: SandboxSpec) -> Sandbox:
+    """A sandbox with the account "user" in /home/user, as @pytest.mark.runloop(...) describes it."""
+    return _shared(request, runloop_spec)
+
+
+@pytest.fixture
+def runloop_root_sandbox(request: pytest.FixtureRequest, runloop_spec: SandboxSpec) -> Sandbox:
+    """A sandbox with the account root in /root, as @pytest.mark.runloop(...) describes it, user_parameters aside."""
+    return _shared(request, as_root(runloop_spec))
+
+
+@pytest.fixture
+def runloop_sandbox_factory(request: pytest.FixtureRequest, runloop_spec: SandboxSpec) -> SandboxFactory:
+    """Make several sandboxes in one test: factory(user="root", env_vars={...}) takes the mark's arguments.
+
+    Each call makes a new one, starting from the test's marks. All are deleted when the test ends, last made first.
+    In an async test, use ``await factory.aio(...)``.
+    """
+    return SandboxFactory(runloop_spec, pool=_pool(request, "function"), lend=partial(_lend, request))
+
+
+@pytest.fixture(scope="session")
+def runloop_defaults() -> Mapping[str, object]:
+    """Override this to give all sandboxes of a project, folder or module the same start: arguments of the mark."""
+    return {}
+
+
+@pytest.fixture
+def runloop_spec(request: pytest.FixtureRequest, runloop_defaults: Mapping[str, object]) -> SandboxSpec:
+    """What this test asks for: runloop_defaults and its marks, merged. Override it to decide by program."""
+    with _plainly(request):
+        return spec_for(request.node, defaults=runloop_defaults)
+
+
+@pytest.fixture(scope="session")
+def runloop_endpoint(request: pytest.FixtureRequest) -> Endpoint:
+    """Where requests go: the base URL and key of the run's target. Override it to use a server of your own."""
+    return request.config.stash[WIRING].endpoint()
+
+
+@pytest.fixture(scope="session")
+def runloop_provisioner(request: pytest.FixtureRequest, runloop_endpoint: Endpoint) -> Iterator[Provisioner]:
+    """Make and delete sandboxes for all tests of this process; for a fixture of your own with another scope."""
+    with _plainly(request), closing(request.config.stash[WIRING].provisioner(runloop_endpoint)) as provisioner:
+        yield provisioner
+
+
+def _sandbox_pool(request: pytest.FixtureRequest, runloop_provisioner: Provisioner) -> Iterator[SandboxPool]:
+    _remember(request.config, runloop_provisioner)
+    with _plainly(request), closing(SandboxPool(runloop_provisioner)) as pool:
+        yield pool
+
+
+_runloop_function_pool = pytest.fixture(scope="function", name="_runloop_function_pool")(_sandbox_pool)
+_runloop_class_pool = pytest.fixture(scope="class", name="_runloop_class_pool")(_sandbox_pool)
+_runloop_module_pool = pytest.fixture(scope="module", name="_runloop_module_pool")(_sandbox_pool)
+_runloop_session_pool = pytest.fixture(scope="session", name="_runloop_session_pool")(_sandbox_pool)
+
+
+class SandboxFactory:
+    """Make sandboxes that live as long as the test."""
+
+    def __init__(self, spec: SandboxSpec, *, pool: SandboxPool, lend: Callable[[Sandbox], Sandbox]) -> None:
+        self._spec = spec
+        self._pool = pool
+        self._lend = lend
+
+    def __call__(self, *, user: Literal["user", "root"] = "user", **fields: Unpack[MarkFields]) -> Sandbox:
+        """Make a sandbox as the test's marks describe it.
+
+        Args:
+            user: The account: "user" in /home/user, or root in /root.
+            fields: Arguments of the mark that differ; ``scope`` can't, for these sandboxes end with their test.
+
+        Raises:
+            SpecError: An argument is wrong; nothing was made.
+            ProvisioningError: The sandbox could not be made ready; what had been made is deleted.
+        """
+        __tracebackhide__ = True
+        where = "runloop_sandbox_factory"
+        if "scope" in fields:
+            msg = f"{self._spec.test}: {where}: scope: these sandboxes end with their test; leave scope out"
+            raise SpecError(msg, field="scope")
+        if user not in {"user", "root"}:
+            msg = f"{self._spec.test}: {where}: user: {user!r} is not one of user, root"
+            raise SpecError(msg, field="user")
+        spec = as_root(self._spec) if user == "root" else self._spec
+        return self._lend(self._pool.make(override(spec, fields, origin=where)))
+
+    async def aio(self, *, user: Literal["user", "root"] = "user", **fields: Unpack[MarkFields]) -> Sandbox:
+        """Do the same without blocking the event loop; several calls may be awaited at once."""
+        import asyncio
+
+        return await asyncio.to_thread(self, user=user, **fields)
+
+
+def _shared(request: pytest.FixtureRequest, spec: SandboxSpec) -> Sandbox:
+    pool = _pool(request, spec.scope.value)
+    with _plainly(request):
+        sandbox = pool.share(spec)
+    return _lend(request, sandbox)
+
+
+def _lend(request: pytest.FixtureRequest, sandbox: Sandbox) -> Sandbox:
+    """Know the sandbox while the test holds it: a failure shows what the test ran in it."""
+    lent = request.config.stash[LENT]
+    lent.append(Loan.of(sandbox))
+    request.addfinalizer(lent.clear)
+    return sandbox
+
+
+def _pool(request: pytest.FixtureRequest, scope: str) -> SandboxPool:
+    _require_asyncio(request)
+    with _plainly(request):
+        # Asked for by name, because the scope is known only now, and because a wrong mark must not start anything.
+        pool: SandboxPool = request.getfixturevalue(f"_runloop_{scope}_pool")
+    return pool
+
+
+def _require_asyncio(request: pytest.FixtureRequest) -> None:
+    """Refuse an async test that another event loop than asyncio runs; a sync test runs under none."""
+    if not inspect.iscoroutinefunction(getattr(request, "function", None)) or not _runs_under_trio(request):
+        return
+    reason = f"{request.node.nodeid}: {request.fixturename} needs asyncio, because the OpenAI Agents SDK does, but "
+    reason += "this test runs under trio. Run it under asyncio, for instance with an anyio_backend fixture that "
+    pytest.fail(reason + 'returns "asyncio"', pytrace=False)
+
+
+def _runs_under_trio(request: pytest.FixtureRequest) -> bool:
+    if "anyio_backend" in request.fixturenames and request.node.get_closest_marker("anyio") is not None:
+        backend = request.getfixturevalue("anyio_backend")
+        return "trio" in (backend, backend[0])
+    return request.node.get_closest_marker("trio") is not None
+
+
+@contextmanager
+def _plainly(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Show our errors to the user by their message alone; with --full-trace also where they came from."""
+    try:
+        yield
+    except RunloopPluginError as error:
+        text = _once(request.config, error) if isinstance(error, TargetError) else str(error)
+        in_full = request.config.getoption("fulltrace")
+        raise pytest.fail.Exception(text, pytrace=in_full) from (error if in_full else None)
+
+
+def _once(config: pytest.Config, error: TargetError) -> str:
+    """Tell the whole story to the first test of the run only: every other test has the same."""
+    wiring = config.stash[WIRING]
+    if wiring.emulator.claim("target-error"):
+        return str(error)
+    return f"the {wiring.target.value} target can't be used; the first error of this run says why and what to do"
+
+
+def _remember(config: pytest.Config, provisioner: Provisioner) -> None:
+    """Keep a provisioner for the summary, also one that a project made itself."""
+    known = config.stash[PROVISIONERS]
+    if all(provisioner is not other for other in known):
+        known.append(provisioner)

@@ -1,0 +1,42 @@
+"""A small project for a run inside a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CONFTEST = """
+    from pathlib import Path
+
+    import pytest
+    from tests.plugin.fake_provisioner import FakeProvisioner
+
+    @pytest.fixture(scope="session")
+    def runloop_provisioner(request):
+        provisioner = FakeProvisioner(request.config.rootpath / "log")
+        yield provisioner
+        provisioner.close()
+"""
+
+
+@pytest.fixture
+def empty_project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project with nothing of ours but the plugin, run in process, with settings that keep other plugins quiet."""
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    return pytester
+
+
+@pytest.fixture
+def project(empty_project: pytest.Pytester) -> pytest.Pytester:
+    """A project whose sandboxes are fakes that are written down in the file ``log``."""
+    empty_project.makeconftest(CONFTEST)
+    return empty_project
+
+
+@pytest.fixture
+def log(project: pytest.Pytester) -> Callable[[], list[str]]:
+    """What was done to the fake sandboxes, in order."""
+    path: Path = project.path / "log"
+    return lambda: path.read_text().splitlines() if path.exists() else []
