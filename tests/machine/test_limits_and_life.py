@@ -120,6 +120,27 @@ def test_the_state_directory_is_closed_to_others(lab: Lab, tmp_path: Path) -> No
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="only root can give control groups away; run the tests as root")
+def test_control_groups_are_the_sandboxs_own_and_go_with_it(lab: Lab) -> None:
+    lab.do(lab.machines.disks.create("with-docker"))
+    limits = Limits(memory_bytes=1 << 30, pids=100)
+    machine = lab.do(
+        lab.machines.boot(
+            "with-docker", account=ROOT, limits=limits, hostname="h", on_death=lab.deaths.append, docker=True
+        )
+    )
+    (group, *_) = Path("/sys/fs/cgroup").glob(f"**/pytest-runloop-{os.getpid()}-*")
+
+    made = lab.run(machine, "mkdir $(dirname $(find /sys/fs/cgroup -name cgroup.procs | head -1))/mine && echo made")
+    outside = lab.run(machine, "cat /proc/self/cgroup").stdout
+
+    assert made.stdout == "made\n"
+    assert "pytest-runloop" not in outside
+    lab.do(machine.halt())
+    lab.do(lab.machines.close())
+    assert not group.exists()
+
+
 SERVER = """
 import asyncio, sys
 from pathlib import Path

@@ -31,7 +31,14 @@ class Overlay:
     work: str
 
 
-def arguments(overlays: Sequence[Overlay], *, hostname: str, tmpfs_bytes: int, uid: int | None) -> list[str]:
+def arguments(
+    overlays: Sequence[Overlay],
+    *,
+    hostname: str,
+    tmpfs_bytes: int,
+    uid: int | None,
+    binds: Sequence[tuple[str, str]] = (),
+) -> list[str]:
     """Build the options of one sandbox.
 
     Args:
@@ -46,7 +53,10 @@ def arguments(overlays: Sequence[Overlay], *, hostname: str, tmpfs_bytes: int, u
         *(("--cap-add", "ALL") if not uid else ()),
         *("--die-with-parent", "--new-session", "--hostname", hostname),
         *(argument for overlay in overlays for argument in _mount(overlay)),
-        *("--dev", "/dev", "--proc", "/proc", "--bind", "/sys", "/sys"),
+        *("--dev", "/dev", "--proc", "/proc"),
+        # Sandbox root owns nothing in it; an ordinary user's own control groups must stay out of reach.
+        *(("--bind", "/sys", "/sys") if uid is None else ()),
+        *(argument for source, target in binds for argument in ("--bind", source, target)),
         *("--size", str(tmpfs_bytes), "--perms", "1777", "--tmpfs", "/dev/shm"),  # noqa: S108 - the sandbox's own
         *("--size", str(tmpfs_bytes), "--perms", "0755", "--tmpfs", "/run"),
     ]

@@ -17,6 +17,7 @@ _MOUNTS = Path("/proc/self/mountinfo")
 _INHERITED = ("cpuset.cpus", "cpuset.mems")
 """A version 1 group takes no process before these are set."""
 _REMOVE_SECONDS = 2.0
+_PREFIX = "pytest-runloop-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Cgroups:
 
     Attributes:
         binds: Host directory and the place in the sandbox where it must be mounted.
-        procs: Files that a process of the sandbox must be written to; version 2 only.
+        procs: Files that a process must be written to before it joins the sandbox.
     """
 
     binds: tuple[tuple[str, str], ...]
@@ -48,10 +49,12 @@ def delegate(name: str) -> Cgroups:
     Raises:
         OSError: They can't be made here; nothing is left of them.
     """
+    _remove_leftovers()
+    own = f"{_PREFIX}{os.getpid()}-{name}"
     hierarchies = [row for row in map(str.split, _MOUNTS.read_text(encoding="utf-8").splitlines()) if _is_cgroup(row)]
     made = Cgroups(
-        binds=tuple((f"{row[4]}/pytest-runloop-{name}", row[4]) for row in hierarchies),
-        procs=tuple(f"{row[4]}/pytest-runloop-{name}/cgroup.procs" for row in hierarchies if _kind(row) == "cgroup2"),
+        binds=tuple((f"{row[4]}/{own}", row[4]) for row in hierarchies),
+        procs=tuple(f"{row[4]}/{own}/cgroup.procs" for row in hierarchies),
     )
     try:
         for source, _ in made.binds:
@@ -69,6 +72,16 @@ def _make(group: Path) -> None:
             (group / name).write_text((group.parent / name).read_text(encoding="ascii"), encoding="ascii")
     for path in (group, *group.iterdir()):
         os.chown(path, FIRST_HOST_ID, FIRST_HOST_ID)
+
+
+def _remove_leftovers() -> None:
+    """Delete the groups that an emulator has left which was killed."""
+    root = Path("/sys/fs/cgroup")
+    for group in (*root.glob(f"{_PREFIX}*"), *root.glob(f"*/{_PREFIX}*")):
+        pid = group.name.removeprefix(_PREFIX).split("-")[0]
+        if not Path("/proc", pid).exists():
+            with contextlib.suppress(OSError):  # another emulator is just doing the same
+                Cgroups(binds=((str(group), ""),), procs=()).remove()
 
 
 def _rmdir(group: Path) -> None:

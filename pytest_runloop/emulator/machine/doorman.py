@@ -132,7 +132,7 @@ class Doorman:
 
     def _join_and_fork(self, request: Request, descriptors: list[int], writer: int) -> None:
         try:
-            namespaces.die_first()
+            namespaces.enter_groups(request["procs"])
             namespaces.join(self._inits[request["box"]], namespaces.ALL)
             pid = self._fork(lambda: namespaces.become_command(request, descriptors))
         except (OSError, KeyError) as error:

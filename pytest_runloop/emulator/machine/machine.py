@@ -51,6 +51,7 @@ class Machine:
         self._halting = False
         self._killed = False
         self._pid = 0
+        self._procs: Sequence[str] = ()
         self._gone = asyncio.Event()
         self._idle = asyncio.Event()
         self._commands = 0
@@ -62,7 +63,14 @@ class Machine:
         """Call back once, when nothing of the machine runs any more."""
         self._when_gone = callback
 
-    async def start(self, program: str, argv: list[str], stage: list[tuple[str, str, bool]] | None) -> None:
+    async def start(
+        self,
+        program: str,
+        argv: list[str],
+        stage: list[tuple[str, str, bool]] | None,
+        *,
+        procs: Sequence[str] = (),
+    ) -> None:
         """Boot it; `Machines.boot` calls this.
 
         Raises:
@@ -71,6 +79,7 @@ class Machine:
         with contextlib.ExitStack() as pipes:
             (ready, out), (info, info_in), (errors, errors_in) = (pipe(pipes) for _ in range(3))
             request = {"program": program, "argv": argv, "payload": PAYLOAD, "stage": stage, "env": {"PATH": PATH}}
+            self._procs = procs
             try:
                 await self._launch(request, (out, info_in, errors_in))
                 await self._enter(info, ready)
@@ -157,7 +166,7 @@ class Machine:
     async def _launch(self, request: Mapping[str, object], ends: Sequence[io.FileIO]) -> None:
         """Start bubblewrap, which alone holds the pipes' ends from now on, so that they end with it."""
         try:
-            answer, _ = await self._doorway.ask("boot", *(end.fileno() for end in ends), **request)
+            answer, _ = await self._doorway.ask("boot", *(end.fileno() for end in ends), procs=self._procs, **request)
         except OSError:
             self._forget()
             raise
@@ -233,6 +242,7 @@ class Machine:
             env={**account.environment(), **egress.ENVIRONMENT, **env},
             cwd=account.home,
             pids=self._limits.pids,
+            procs=self._procs,
             **self._who(account),
         )
         self._commands += 1

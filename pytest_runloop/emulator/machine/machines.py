@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_runloop.emulator.machine import bwrap, image, support
+from pytest_runloop.emulator.machine import bwrap, cgroups, image, support
 from pytest_runloop.emulator.machine.account import Account
 from pytest_runloop.emulator.machine.disk import Disks
 from pytest_runloop.emulator.machine.doorway import Doorway
@@ -17,6 +18,7 @@ from pytest_runloop.emulator.machine.watch import Limits
 
 __all__ = ["Account", "BootError", "Limits", "Machine", "Machines"]
 
+_log = logging.getLogger(__name__)
 _TMPFS_SHARE = 4
 """/run and /dev/shm may each hold this part of a machine's memory."""
 _PROBE_LIMITS = Limits(memory_bytes=1 << 30, pids=64)
@@ -37,6 +39,7 @@ class Machines:
         self._image = image.build(state / "images", all_ids=self.all_ids)
         self.disks = Disks(state / "disks", self._image.trees, owner=FIRST_HOST_ID if self.all_ids else None)
         self._running: set[Machine] = set()
+        self._removals: set[asyncio.Future[None]] = set()
 
     @classmethod
     async def open(cls, state: Path) -> Machines:
@@ -64,7 +67,14 @@ class Machines:
         return machines
 
     async def boot(
-        self, disk: str, *, account: Account, limits: Limits, hostname: str, on_death: Callable[[str], None]
+        self,
+        disk: str,
+        *,
+        account: Account,
+        limits: Limits,
+        hostname: str,
+        on_death: Callable[[str], None],
+        docker: bool = False,
     ) -> Machine:
         """Boot a machine on a disk that no other machine uses.
 
@@ -73,28 +83,49 @@ class Machines:
             account: Whose commands it runs; made if the disk doesn't know it.
             limits: What all its processes together may use.
             hostname: What it calls itself.
+            docker: Whether it must be able to run containers; it gets what this computer can give for that.
             on_death: Called once with ``out_of_memory``, ``too_many_processes`` or ``stopped`` if it ends by itself.
 
         Raises:
             BootError: It did not come up; nothing of it is left but the disk.
         """
         machine = Machine(disk, account, limits, doorway=self._doorway, on_death=on_death, all_ids=self.all_ids)
+        groups = await self._groups(disk) if docker else None
         overlays, stage = self._mounts(disk)
         argv = bwrap.arguments(
             overlays,
             hostname=hostname,
             tmpfs_bytes=limits.memory_bytes // _TMPFS_SHARE,
             uid=None if self.all_ids else account.uid,
+            binds=groups.binds if groups else (),
         )
         self._running.add(machine)
-        machine.when_gone(lambda: self._running.discard(machine))
-        await machine.start(self._program, argv, stage if self.all_ids else None)
+        machine.when_gone(lambda: self._gone(machine, groups))
+        await machine.start(self._program, argv, stage if self.all_ids else None, procs=groups.procs if groups else ())
         return machine
 
     async def close(self) -> None:
         """Halt every machine and end the doorman."""
         await asyncio.gather(*(machine.halt() for machine in tuple(self._running)))
+        await asyncio.gather(*self._removals)
         await self._doorway.close()
+
+    async def _groups(self, disk: str) -> cgroups.Cgroups | None:
+        """Delegate control groups, if this computer lets us."""
+        if not self.all_ids:
+            return None
+        try:
+            return await asyncio.to_thread(cgroups.delegate, disk)
+        except OSError as error:
+            _log.warning("%s can't run containers: no control groups of its own (%s)", disk, error)
+            return None
+
+    def _gone(self, machine: Machine, groups: cgroups.Cgroups | None) -> None:
+        self._running.discard(machine)
+        if groups is not None:
+            removal = asyncio.get_running_loop().run_in_executor(None, groups.remove)
+            self._removals.add(removal)
+            removal.add_done_callback(self._removals.discard)
 
     async def _probe(self, state: Path) -> None:
         """Boot one machine, once for each boot of this computer and each bubblewrap."""

@@ -15,6 +15,7 @@ import signal
 import socket
 import stat
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def become_bwrap(request: Request, descriptors: list[int]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(errors, 2)
     try:
+        enter_groups(request["procs"])
         if request["stage"] is not None:
             _stage(request["stage"])
     except OSError as error:
@@ -213,13 +215,23 @@ def adopt_orphans() -> None:
     _call("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def die_first() -> None:
-    """Let the kernel kill this process, and what comes from it, before others when memory runs out."""
+def enter_groups(procs: Sequence[str]) -> None:
+    """Go to the sandbox's control groups, and let the kernel kill what comes from here before others.
+
+    The second is for when memory runs out.
+    """
+    for group in procs:
+        _write(group, "0")
     _write("/proc/self/oom_score_adj", "1000")
 
 
 def _write(path: str, text: str) -> None:
-    Path(path).write_text(text, encoding="ascii")
+    # Not by a text file: its codec would be loaded in each child anew, and from where the child is by then.
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
 
 
 def _call(name: str, *arguments: object) -> int:
