@@ -32,11 +32,11 @@ class Machines:
         all_ids: Whether machines have every uid (root's emulator) or just one (an ordinary user's).
     """
 
-    def __init__(self, state: Path, *, program: str, doorway: Doorway) -> None:
-        self.all_ids = os.geteuid() == 0
+    def __init__(self, state: Path, *, program: str, doorway: Doorway, base: image.Image) -> None:
+        self.all_ids = _all_ids()
         self._program = program
         self._doorway = doorway
-        self._image = image.build(state / "images", all_ids=self.all_ids)
+        self._image = base
         self.disks = Disks(state / "disks", self._image.trees, owner=FIRST_HOST_ID if self.all_ids else None)
         self._running: set[Machine] = set()
         self._removals: set[asyncio.Future[None]] = set()
@@ -51,18 +51,16 @@ class Machines:
         Raises:
             Unsupported: This computer can't; the message tells why and what would help.
         """
-        program = bwrap.find()
-        if problem := support.no_linux() or (support.no_bwrap() if program is None else None):
+        if problem := support.no_linux():
             raise support.Unsupported(problem)
-        assert program is not None  # noqa: S101 - or it would have been a problem
-        for directory in (state, state / "images"):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state.chmod(0o700)  # what sandboxes write is nobody else's to run or to read
-        machines = cls(state, program=program, doorway=Doorway.open())
+        doorway = Doorway.open()
         try:
+            # In a thread, since the server that opens this has imports of its own to do.
+            program, base = await asyncio.to_thread(_prepare, state)
+            machines = cls(state, program=program, doorway=doorway, base=base)
             await machines._probe(state)
         except BaseException:
-            await machines.close()
+            await doorway.close()
             raise
         return machines
 
@@ -174,3 +172,18 @@ class Machines:
             for tree in self._image.trees
         ]
         return overlays, [(source, name, shift) for name, (source, shift) in stage.items()]
+
+
+def _prepare(state: Path) -> tuple[str, image.Image]:
+    """Find bubblewrap, and build the image that all sandboxes start from."""
+    program = bwrap.find()
+    if program is None:
+        raise support.Unsupported(support.no_bwrap())
+    for directory in (state, state / "images"):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state.chmod(0o700)  # what sandboxes write is nobody else's to run or to read
+    return program, image.build(state / "images", all_ids=_all_ids())
+
+
+def _all_ids() -> bool:
+    return os.geteuid() == 0
