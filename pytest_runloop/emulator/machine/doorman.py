@@ -134,7 +134,10 @@ class Doorman:
         try:
             namespaces.enter_groups(request["procs"])
             namespaces.join(self._inits[request["box"]], namespaces.ALL)
-            pid = self._fork(lambda: namespaces.become_command(request, descriptors))
+            settled, settles = os.pipe()
+            pid = self._fork(lambda: namespaces.become_command(request, descriptors, settles))
+            os.close(settles)
+            os.read(settled, 1)  # before that, a signal to its group would find no group
         except (OSError, KeyError) as error:
             os.write(writer, struct.pack("ii", 0, getattr(error, "errno", None) or errno.ESRCH))
         else:

@@ -112,11 +112,12 @@ def _new_user_namespace() -> int:
         os.waitpid(pid, 0)
 
 
-def become_command(request: Request, descriptors: list[int]) -> None:
-    """Become a command of a sandbox that this process is in already."""
+def become_command(request: Request, descriptors: list[int], settles: int) -> None:
+    """Become a command of a sandbox that this process is in already; ``settles`` tells when it can be signalled."""
     os.setsid()
-    os.umask(0o022)
     _signals_to_default()
+    os.write(settles, b".")
+    os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (request["pids"], request["pids"]))
     _become(request)
