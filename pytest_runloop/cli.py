@@ -1,0 +1,140 @@
+"""The ``pytest-runloop`` command. Translates arguments and signals; knows neither pytest nor the SDKs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from pytest_runloop.emulator.launcher import LaunchError, Running, default_state, launch, stop
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_SENT_BY_A_PROCESS = 0  # si_code: SI_USER and below come from kill() and its like, SI_KERNEL is above
+_NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    own, command = _split(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(own)
+    for signum in _heeded():
+        signal.signal(signum, _exit_on)
+    try:
+        with _emulator(arguments.state or default_state(), port=arguments.port) as running:
+            return _serve(running) if command is None else _run(command, running)
+    except LaunchError as error:
+        where = f"port {arguments.port}: " if arguments.port else ""
+        print(f"pytest-runloop: {where}{error}", file=sys.stderr)
+        return 1
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
+    """Part our arguments from the command after ``--``; argparse's own treatment of it changed between Pythons."""
+    if "--" not in argv:
+        return argv, None
+    at = list(argv).index("--")
+    return argv[:at], argv[at + 1 :] or None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pytest-runloop", description="Helpers around the pytest-runloop plugin.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    emulator = commands.add_parser(
+        "emulator",
+        usage="%(prog)s [-h] [--port N] [--state DIR] [-- CMD …]",
+        help="serve a local Runloop API, for one command or until interrupted",
+        description=(
+            "Serve a local Runloop API on 127.0.0.1. With CMD: run it with RUNLOOP_BASE_URL and RUNLOOP_API_KEY set, "
+            "then stop, and return its exit code. Without: print the two lines to export, and serve until interrupted."
+        ),
+    )
+    emulator.add_argument("--port", type=_port, default=0, metavar="N", help="TCP port (default: a free one)")
+    emulator.add_argument("--state", type=Path, metavar="DIR", help="where disks live (default: the user's cache)")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port <= 65535:  # noqa: PLR2004 - the last TCP port
+        msg = f"{text!r} is not a port number from 0 to 65535"
+        raise argparse.ArgumentTypeError(msg)
+    return port
+
+
+@contextlib.contextmanager
+def _emulator(state: Path, *, port: int) -> Iterator[Running]:
+    with tempfile.TemporaryDirectory(prefix="pytest-runloop-") as run_dir:
+        running = launch(state, Path(run_dir), owner_pid=os.getpid(), port=port)
+        try:
+            yield running
+        finally:
+            stop(running)
+
+
+def _serve(running: Running) -> int:
+    """Serve until a signal comes or the server ends by itself."""
+    print(f"export RUNLOOP_BASE_URL={running.base_url}\nexport RUNLOOP_API_KEY={running.api_key}", flush=True)
+    with _holding(_heeded() | {signal.SIGCHLD}) as held:
+        while running.process.poll() is None:
+            if signal.sigwaitinfo(held).si_signo != signal.SIGCHLD:
+                return 0
+    msg = f"the emulator ended by itself with exit code {running.process.returncode}; start it again"
+    raise LaunchError(msg)
+
+
+def _run(command: Sequence[str], running: Running) -> int:
+    """Run a command against the emulator; signals go to it, and its end is ours."""
+    environment = {**os.environ, "RUNLOOP_BASE_URL": running.base_url, "RUNLOOP_API_KEY": running.api_key}
+    with _holding(_heeded() | {signal.SIGCHLD}) as held:
+        try:
+            process = _spawn(command, environment, held)
+        except OSError as error:
+            print(f"pytest-runloop: {command[0]}: {error.strerror}", file=sys.stderr)
+            return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
+        while process.poll() is None:
+            received = signal.sigwaitinfo(held)
+            # A key such as Ctrl-C is sent by the kernel, to the command as well; it must not get it twice.
+            if received.si_signo != signal.SIGCHLD and received.si_code <= _SENT_BY_A_PROCESS:
+                process.send_signal(received.si_signo)
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
+def _spawn(command: Sequence[str], environment: dict[str, str], held: set[signal.Signals]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        env=environment,
+        # What we hold back must reach the command. Safe here: this process has one thread.
+        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, held),  # noqa: PLW1509
+    )
+
+
+def _heeded() -> set[signal.Signals]:
+    """Return the signals that end us, without those our parent told us to ignore (as nohup does)."""
+    return {signum for signum in _ENDING if signal.getsignal(signum) is not signal.SIG_IGN}
+
+
+@contextlib.contextmanager
+def _holding(signals: set[signal.Signals]) -> Iterator[set[signal.Signals]]:
+    """Keep signals for ``sigwaitinfo``, which also tells who sent them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield signals
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _exit_on(signum: int, _frame: FrameType | None) -> NoReturn:
+    """Unwind, so that the emulator and its run directory go as well."""
+    sys.exit(128 + signum)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
