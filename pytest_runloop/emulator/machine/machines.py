@@ -99,7 +99,11 @@ class Machines:
         )
         self._running.add(machine)
         machine.when_gone(lambda: self._gone(machine, groups))
-        await machine.start(self._program, argv, stage if self.all_ids else None, procs=groups.procs if groups else ())
+        # It may lie where only the host's root can look, and it starts as the sandbox's.
+        parts = bwrap.parts(self._program) if self.all_ids else []
+        stage += [(str(part), part.name, True) for part in parts]
+        program = f"{STAGE}/{Path(self._program).relative_to(parts[0].parent)}" if parts else self._program
+        await machine.start(program, argv, stage if self.all_ids else None, procs=groups.procs if groups else ())
         return machine
 
     async def close(self) -> None:

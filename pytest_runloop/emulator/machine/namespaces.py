@@ -53,16 +53,16 @@ def become_bwrap(request: Request, descriptors: list[int]) -> None:
         enter_groups(request["procs"])
         if request["stage"] is not None:
             _stage(request["stage"])
+        os.dup2(stdout, 1)
+        # Everybody in the sandbox can read the command line of its init, so the host's paths don't go there.
+        arguments = os.memfd_create("arguments", 0)
+        os.write(arguments, "\0".join(("--info-fd", str(info), *request["argv"])).encode())
+        os.lseek(arguments, 0, os.SEEK_SET)
+        os.set_inheritable(info, True)
+        os.execve(request["program"], ["bwrap", "--args", str(arguments), "--", *request["payload"]], request["env"])
     except OSError as error:
-        os.write(2, f"cannot prepare the sandbox's mounts: {error.strerror}\n".encode())
+        os.write(2, f"cannot start bubblewrap: {error.strerror}\n".encode())
         os._exit(126)
-    os.dup2(stdout, 1)
-    # Everybody in the sandbox can read the command line of its init, so the host's paths don't go there.
-    arguments = os.memfd_create("arguments", 0)
-    os.write(arguments, "\0".join(("--info-fd", str(info), *request["argv"])).encode())
-    os.lseek(arguments, 0, os.SEEK_SET)
-    os.set_inheritable(info, True)
-    os.execve(request["program"], ["bwrap", "--args", str(arguments), "--", *request["payload"]], request["env"])
 
 
 def _stage(mounts: list[tuple[str, str, bool]]) -> None:
