@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import io
-import tarfile
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+# Older ones can't refuse a member that would land elsewhere. (For mypy all are new enough.)
+if TYPE_CHECKING or sys.version_info >= (3, 11, 4):
+    import tarfile
+else:
+    from backports import tarfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +54,6 @@ def unpack(data: bytes, target: Path) -> None:
     """
     target.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        # "data" is in every patch release of 3.10 and 3.11 since June 2023; without it nothing is unpacked at all.
         tar.extractall(target, filter="data")
 
 
