@@ -26,6 +26,9 @@ from agents.extensions.sandbox.runloop import RunloopSandboxClient, RunloopSandb
 from runloop_api_client import Runloop
 
 from pytest_runloop.emulator.launcher import Running, launch, stop
+from pytest_runloop.provisioning import Provisioner
+from pytest_runloop.spec import SandboxSpec
+from pytest_runloop.target import Endpoint, Target
 from tests.benchmarks import bare
 
 Times = defaultdict[str, list[float]]
@@ -65,6 +68,11 @@ async def agents_life(times: Times, client: RunloopSandboxClient) -> None:
             await session.exec("true")
 
 
+def fixture_life(times: Times, provisioner: Provisioner) -> None:
+    with timed(times, "life: fixture"), provisioner.provide(SandboxSpec(test="bench")) as sandbox:
+        sandbox.exec("true", check=True)
+
+
 def commands(times: Times, client: Runloop, running: Running, rounds: int) -> None:
     devbox = client.devboxes.create_and_await_running()
     connection = HTTPConnection(urlsplit(running.base_url).netloc)
@@ -86,12 +94,16 @@ async def lives(times: Times, running: Running, rounds: int) -> None:
     url, key = running.base_url, running.api_key
     async with RunloopSandboxClient(base_url=url, bearer_token=key) as agents:
         vendor = Runloop(base_url=url, bearer_token=key)
+        provisioner = Provisioner(Endpoint(target=Target.EMULATOR, base_url=url, api_key=key))
         vendor_life(Times(list), vendor)
         await agents_life(Times(list), agents)
+        fixture_life(Times(list), provisioner)
         for _ in range(rounds):
             bare_life(times)
             vendor_life(times, vendor)
             await agents_life(times, agents)
+            fixture_life(times, provisioner)
+        provisioner.close()
         commands(times, vendor, running, rounds * 5)
         vendor.close()
 
@@ -107,6 +119,7 @@ def table(times: Times) -> Iterator[str]:
     rows: list[tuple[str, Callable[[], str], str]] = [
         ("life: bare", lambda: "", ""),
         ("life: vendor client", lambda: over("life: vendor client", "life: bare"), "≤ 3×"),
+        ("life: fixture", lambda: over("life: fixture", "life: bare"), "≤ 3×"),
         ("life: Agents SDK", lambda: over("life: Agents SDK", "life: bare"), "≤ 3×"),
         ("exec: bare", lambda: "", ""),
         ("exec: plain HTTP", lambda: over("exec: plain HTTP", "exec: bare"), "≤ +5 ms"),
@@ -134,7 +147,8 @@ def main() -> None:
         finally:
             stop(running)
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, uid {os.geteuid()}, {rounds} rounds")
-    print("life = create, first command, shutdown; the Agents SDK runs some four commands of its own in it\n")
+    print("life = create, first command, shutdown. The fixtures use the Agents SDK's client as well, and verify the")
+    print("end; the session that the Agents SDK starts by itself runs some four commands of its own before.\n")
     print("\n".join(table(times)))
 
 
