@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_runloop.errors import SandboxError
+
 # Older ones can't refuse a member that would land elsewhere. (For mypy all are new enough.)
 if TYPE_CHECKING or sys.version_info >= (3, 11, 4):
     import tarfile
@@ -50,11 +52,15 @@ def unpack(data: bytes, target: Path) -> None:
     """Unpack a sandbox's tar under a local directory, which is made; members can't leave it.
 
     Raises:
-        tarfile.TarError: A member would land outside *target*, or is a device.
+        SandboxError: A member would land outside *target*, or is a device; those before it are unpacked.
     """
     target.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        tar.extractall(target, filter="data")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            tar.extractall(target, filter="data")
+    except tarfile.TarError as error:
+        message = f"what the sandbox sent can't be unpacked under {target}: {error}; remove that member there first"
+        raise SandboxError(message) from error
 
 
 def _add_content(tar: tarfile.TarFile, path: str, content: bytes) -> None:
