@@ -112,7 +112,7 @@ def test_what_is_not_emulated_says_so_at_once(emulator: Service, sdk: RunloopSDK
         devbox.net.create_ssh_key()
 
     assert error.value.status_code == 501
-    for act in (sdk.api.blueprints.list, sdk.api.objects.list, sdk.api.scenarios.runs.list, sdk.api.axons.list):
+    for act in (sdk.api.benchmarks.list, sdk.api.objects.list, sdk.api.scenarios.runs.list, sdk.api.axons.list):
         with pytest.raises(APIStatusError, match="GET /v1/"):
             act()
     assert time.monotonic() - started < 2

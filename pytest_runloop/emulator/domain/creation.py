@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from pytest_runloop.emulator.domain import checks
-from pytest_runloop.emulator.domain.blueprints import blueprint_id
 from pytest_runloop.emulator.domain.launch import Launch, parse_launch
 from pytest_runloop.emulator.domain.problems import bad_request, unsupported
 from pytest_runloop.emulator.domain.tunnels import TunnelRequest, parse_tunnel
@@ -26,6 +25,7 @@ class CreateRequest:
     name: str | None
     launch: Launch
     blueprint_id: str | None
+    blueprint_name: str | None
     snapshot_id: str | None
     environment: Mapping[str, str]
     secrets: Mapping[str, str]
@@ -51,7 +51,8 @@ def parse_create(body: Mapping[str, object]) -> CreateRequest:
     return CreateRequest(
         name=given.get("name"),
         launch=parse_launch(given.get("launch_parameters")),
-        blueprint_id=blueprint_id(name=given.get("blueprint_name") or None, given_id=given.get("blueprint_id") or None),
+        blueprint_id=given.get("blueprint_id") or None,
+        blueprint_name=given.get("blueprint_name") or None,
         snapshot_id=given.get("snapshot_id") or None,
         environment=given.get("environment_variables", {}),
         secrets=given.get("secrets", {}),

@@ -28,6 +28,7 @@ MAX_KEEP_ALIVE_S = 172_800
 DEFAULTS: Mapping[str, object] = MappingProxyType(
     {"resource_size_request": "SMALL", "keep_alive_time_seconds": 3600, "launch_commands": []}
 )
+_SIZE = frozenset({"resource_size_request", "custom_cpu_cores", "custom_gb_memory", "custom_disk_size"})
 _MAX_UID = 65_533
 _USERNAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
@@ -54,7 +55,8 @@ class Launch:
     """Launch parameters, checked and typed.
 
     Attributes:
-        parameters: What the devbox's view shows: the request over the defaults.
+        given: What was asked for.
+        parameters: What the devbox's view shows: what was asked for over the defaults.
         username: Who everything runs as.
         uid: That user's number.
         memory_bytes: The limit of all processes together.
@@ -64,6 +66,7 @@ class Launch:
         suspend_deadline_s: Seconds all of those together may take.
     """
 
+    given: Mapping[str, object]
     parameters: Mapping[str, object]
     username: str
     uid: int
@@ -85,6 +88,7 @@ def parse_launch(value: object) -> Launch:
     user = given.get("user_parameters") or {"username": "user", "uid": 1000}
     hooks = given.get("lifecycle", {}).get("lifecycle_hooks", {})
     return Launch(
+        given=given,
         parameters={**DEFAULTS, **given},
         username=_username(user["username"], uid=user["uid"]),
         uid=user["uid"],
@@ -94,6 +98,23 @@ def parse_launch(value: object) -> Launch:
         suspend_commands=tuple(hooks.get("suspend_commands", ())),
         suspend_deadline_s=hooks.get("suspend_deadline_ms", 30_000) / 1000,
     )
+
+
+def inherit(inherited: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, object]:
+    """Put a devbox's own launch parameters over those of its blueprint.
+
+    A size goes with its details, and there is one rule for what ends an idle devbox, wherever it stands.
+    """
+    kept = dict(inherited)
+    if not _SIZE.isdisjoint(given):
+        kept = {name: value for name, value in kept.items() if name not in _SIZE}
+    lifecycle = {**kept.pop("lifecycle", {}), **given.get("lifecycle", {})}
+    if "keep_alive_time_seconds" in given or "after_idle" in given or "after_idle" in given.get("lifecycle", {}):
+        for name in ("keep_alive_time_seconds", "after_idle"):
+            kept.pop(name, None)
+        if "after_idle" not in given.get("lifecycle", {}):
+            lifecycle.pop("after_idle", None)
+    return {**kept, **given, **({"lifecycle": lifecycle} if lifecycle else {})}
 
 
 def _refuse_unsupported(given: Mapping[str, Any]) -> None:

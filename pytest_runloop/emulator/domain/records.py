@@ -28,6 +28,8 @@ class Devbox:
 
     Attributes:
         environment: Variables every command gets; values of secrets are already in it.
+        image_environment: Those of them that belong to the disk, set by the Dockerfile it was made with.
+        capabilities: What it can do beyond others.
         file_mounts: Text by path, written before the first start's launch commands.
     """
 
@@ -39,6 +41,8 @@ class Devbox:
     name: str | None = None
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    image_environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
     file_mounts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     entrypoint: str | None = None
     blueprint_id: str | None = None
@@ -86,7 +90,12 @@ class SnapshotStatus(str, enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Everything known of a disk snapshot but its disk."""
+    """Everything known of a disk snapshot but its disk.
+
+    Attributes:
+        environment: What was its devbox's ``image_environment``.
+        capabilities: As its devbox's.
+    """
 
     id: str
     status: SnapshotStatus
@@ -98,6 +107,8 @@ class Snapshot:
     commit_message: str | None = None
     size_bytes: int | None = None
     error_message: str | None = None
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +151,11 @@ def devbox_from_json(document: dict[str, Any]) -> Devbox:
     tunnel = document["tunnel"]
     if tunnel is not None:
         tunnel = Tunnel(**{**tunnel, "request": TunnelRequest(**tunnel["request"])})
-    return Devbox(**{**document, "status": Status(document["status"]), "transitions": transitions, "tunnel": tunnel})
+    known = {**document, "status": Status(document["status"]), "transitions": transitions, "tunnel": tunnel}
+    return Devbox(**{**known, "capabilities": tuple(document.get("capabilities", ()))})
 
 
 def snapshot_from_json(document: dict[str, Any]) -> Snapshot:
     """Read a disk snapshot back."""
-    return Snapshot(**{**document, "status": SnapshotStatus(document["status"])})
+    capabilities = tuple(document.get("capabilities", ()))
+    return Snapshot(**{**document, "status": SnapshotStatus(document["status"]), "capabilities": capabilities})

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 
 from pytest_runloop.emulator.domain.problems import ApiProblem
-from pytest_runloop.emulator.http import devboxes, executions, files, secrets, snapshots
+from pytest_runloop.emulator.http import blueprints, devboxes, executions, files, secrets, snapshots
 from pytest_runloop.emulator.http.answers import answer_bug, answer_nobody, answer_problem, answer_unrouted
 from pytest_runloop.emulator.http.auth import RequireKey
 
@@ -27,7 +27,14 @@ def build_app(emulator: Emulator, *, api_key: str) -> Starlette:
     """
     app = Starlette(
         # Searched in order. The busiest come first; `disk_snapshots` must come before `{id}` of a devbox.
-        routes=[*executions.ROUTES, *files.ROUTES, *snapshots.ROUTES, *devboxes.ROUTES, *secrets.ROUTES],
+        routes=[
+            *executions.ROUTES,
+            *files.ROUTES,
+            *snapshots.ROUTES,
+            *devboxes.ROUTES,
+            *secrets.ROUTES,
+            *blueprints.ROUTES,
+        ],
         middleware=[Middleware(RequireKey, api_key=api_key)],
         exception_handlers={
             ApiProblem: answer_problem,

@@ -1,16 +1,15 @@
-"""Reading multipart/form-data piece by piece. Knows the format, not what the fields mean. Pure."""
+"""Reading multipart/form-data piece by piece: python-multipart's callbacks, turned into events. Pure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_runloop.emulator.domain.problems import ApiProblem, bad_request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from pytest_runloop.emulator.domain.problems import bad_request
 
 _MAX_HEAD = 16 * 1024
-_BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
-_NAME = re.compile(r'[;\s]name="?([^";]*)"?', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,35 +32,50 @@ def boundary(content_type: str) -> bytes:
     Raises:
         ApiProblem: 400, if this is no multipart form.
     """
-    found = _BOUNDARY.search(content_type)
-    if found is None or not content_type.lower().startswith("multipart/form-data"):
+    kind, options = parse_options_header(content_type)
+    found = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not found:
         raise bad_request(f"Content-Type: {content_type!r} is not multipart/form-data with a boundary.")
-    return (found[1] or found[2]).encode("latin-1")
+    return found
 
 
 class Parser:
     """Turns pieces of a body into events. Holds back only what could be the beginning of a boundary."""
 
     def __init__(self, boundary: bytes) -> None:
-        self._mark = b"\r\n--" + boundary
-        # As if a line had ended before the body: then the first boundary is like all others.
-        self._buffer = b"\r\n"
-        self._step = self._preamble
+        self._events: list[Start | Data] = []
+        self._header = self._value = b""
+        self._name = ""
+        self._head_size = 0
         self._over = False
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": self._add_to_header,
+                    "on_header_value": self._add_to_value,
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._start,
+                    "on_part_data": self._add_data,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise bad_request(f"Content-Type: {error}.") from None
 
-    def feed(self, data: bytes) -> Iterator[Start | Data]:
-        """Take the next piece in and yield what it completes.
+    def feed(self, data: bytes) -> list[Start | Data]:
+        """Take the next piece in and give what it completes.
 
         Raises:
             ApiProblem: 400, if this is no multipart form.
         """
-        self._buffer += data
-        while not self._over:
-            event, again = self._step()
-            if event is not None:
-                yield event
-            if not again:
-                return
+        try:
+            self._parser.write(data)
+        except FormParserError as error:
+            raise bad_request(f"The multipart body is damaged: {error}.") from None
+        events, self._events = self._events, []
+        return events
 
     def finish(self) -> None:
         """Say that the body is over.
@@ -72,47 +86,35 @@ class Parser:
         if not self._over:
             raise bad_request("The multipart body ends before its last boundary; send it again.")
 
-    def _preamble(self) -> tuple[Start | Data | None, bool]:
-        return self._until_mark(keep=False)
+    def _begin(self) -> None:
+        self._name = ""
+        self._head_size = 0
 
-    def _content(self) -> tuple[Start | Data | None, bool]:
-        return self._until_mark(keep=True)
+    def _add_to_header(self, data: bytes, start: int, end: int) -> None:
+        self._grow_head(end - start)
+        self._header += data[start:end]
 
-    def _until_mark(self, *, keep: bool) -> tuple[Start | Data | None, bool]:
-        at = self._buffer.find(self._mark)
-        if at < 0:
-            at = max(0, len(self._buffer) - len(self._mark) + 1)
-            found = False
-        else:
-            found = True
-        content, self._buffer = self._buffer[:at], self._buffer[at:]
-        if found:
-            self._buffer = self._buffer[len(self._mark) :]
-            self._step = self._head
-        return (Data(content) if keep and content else None), found
+    def _add_to_value(self, data: bytes, start: int, end: int) -> None:
+        self._grow_head(end - start)
+        self._value += data[start:end]
 
-    def _head(self) -> tuple[Start | Data | None, bool]:
-        if self._buffer.startswith(b"--"):
-            self._over, self._buffer = True, b""
-            return None, False
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > _MAX_HEAD:
-                raise _too_long()
-            return None, False
-        head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
-        self._step = self._content
-        return Start(_field_name(head)), True
+    def _grow_head(self, size: int) -> None:
+        # Older releases of the library set no limit of their own.
+        self._head_size += size
+        if self._head_size > _MAX_HEAD:
+            raise bad_request(f"A multipart field's head is longer than {_MAX_HEAD} bytes.")
 
+    def _end_header(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            _, options = parse_options_header(self._value)
+            self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        self._header = self._value = b""
 
-def _field_name(head: bytes) -> str:
-    for line in head.decode("utf-8", "replace").split("\r\n"):
-        name, _, value = line.partition(":")
-        if name.strip().lower() == "content-disposition":
-            found = _NAME.search(value)
-            return "" if found is None else found[1]
-    return ""
+    def _start(self) -> None:
+        self._events.append(Start(self._name))
 
+    def _add_data(self, data: bytes, start: int, end: int) -> None:
+        self._events.append(Data(data[start:end]))
 
-def _too_long() -> ApiProblem:
-    return bad_request(f"A multipart field's head is longer than {_MAX_HEAD} bytes.")
+    def _end(self) -> None:
+        self._over = True

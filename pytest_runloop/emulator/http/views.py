@@ -10,6 +10,7 @@ from pytest_runloop.emulator.service.execution import ExecutionStatus
 from pytest_runloop.emulator.service.outputs import head, tail
 
 if TYPE_CHECKING:
+    from pytest_runloop.emulator.domain.builds import Blueprint
     from pytest_runloop.emulator.domain.records import Devbox, LogEntry, Secret, Snapshot, Transition
     from pytest_runloop.emulator.domain.tunnels import Tunnel
     from pytest_runloop.emulator.service.execution import Execution
@@ -27,7 +28,7 @@ def devbox_view(devbox: Devbox) -> dict[str, Any]:
         "status": devbox.status.value,
         "create_time_ms": devbox.create_time_ms,
         "end_time_ms": devbox.end_time_ms,
-        "capabilities": [],
+        "capabilities": list(devbox.capabilities),
         "metadata": devbox.metadata,
         "launch_parameters": devbox.launch_parameters,
         "state_transitions": [_transition_view(one) for one in devbox.transitions],
@@ -115,6 +116,25 @@ def secret_view(secret: Secret) -> dict[str, Any]:
         "name": secret.name,
         "create_time_ms": secret.create_time_ms,
         "update_time_ms": secret.update_time_ms,
+    }
+
+
+def blueprint_view(blueprint: Blueprint) -> dict[str, Any]:
+    """Print a blueprint."""
+    return {
+        "id": blueprint.id,
+        "name": blueprint.name,
+        "status": blueprint.status.value,
+        "state": "deleted" if blueprint.deleted else "created",
+        "create_time_ms": blueprint.create_time_ms,
+        "build_finish_time_ms": blueprint.build_finish_time_ms,
+        "parameters": blueprint.parameters,
+        "metadata": blueprint.parameters.get("metadata", {}),
+        "base_blueprint_id": blueprint.base_blueprint_id,
+        "failure_reason": blueprint.failure_reason,
+        "is_public": blueprint.is_public,
+        "devbox_capabilities": list(blueprint.capabilities),
+        "containerized_services": [],
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,8 @@ def delegate(name: str) -> Cgroups:
         OSError: They can't be made here; nothing is left of them.
     """
     _remove_leftovers()
-    own = f"{_PREFIX}{os.getpid()}-{name}"
+    # Never the same twice: a disk's next machine may come before the groups of its last one have gone.
+    own = f"{_PREFIX}{os.getpid()}-{name}-{secrets.token_hex(4)}"
     hierarchies = [row for row in map(str.split, _MOUNTS.read_text(encoding="utf-8").splitlines()) if _is_cgroup(row)]
     made = Cgroups(
         binds=tuple((f"{row[4]}/{own}", row[4]) for row in hierarchies),

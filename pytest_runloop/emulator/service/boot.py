@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_runloop.emulator.domain.blueprints import DOCKER
 from pytest_runloop.emulator.domain.lifecycle import Event, Status
 from pytest_runloop.emulator.domain.records import LogEntry
 from pytest_runloop.emulator.machine.machines import Account, Limits
@@ -13,9 +15,11 @@ from pytest_runloop.emulator.service.execution import KILLED, Execution
 from pytest_runloop.emulator.service.files import write_file
 from pytest_runloop.emulator.service.identity import fresh_id, now_ms
 from pytest_runloop.emulator.service.idle import IdleTimer
+from pytest_runloop.emulator.service.layers import NoLayer
 
 if TYPE_CHECKING:
     from pytest_runloop.emulator.machine.machines import Machine, Machines
+    from pytest_runloop.emulator.service.blueprints import Blueprints
     from pytest_runloop.emulator.service.roster import Roster, Runtime
 
 _log = logging.getLogger(__name__)
@@ -31,9 +35,10 @@ _DEATHS = {
 class Boot:
     """Powers devboxes on and off. Every method leaves the devbox in a status that says how it went."""
 
-    def __init__(self, roster: Roster, machines: Machines) -> None:
+    def __init__(self, roster: Roster, machines: Machines, blueprints: Blueprints) -> None:
         self._roster = roster
         self._machines = machines
+        self._blueprints = blueprints
 
     async def power_on(self, runtime: Runtime) -> None:
         """Boot the machine and make the devbox ready; ends in ``running`` or ``failure``."""
@@ -99,7 +104,7 @@ class Boot:
         record = runtime.record
         fresh = record.status is Status.PROVISIONING
         if fresh:
-            await self._machines.disks.create(record.id, base=record.snapshot_id)
+            await self._machines.disks.create(record.id, base=record.snapshot_id or await self._layer(runtime))
         runtime.machine = machine = await self._machine(runtime)
         if runtime.record.status.is_over:
             return
@@ -111,6 +116,22 @@ class Boot:
         if await self._launch_commands(runtime, machine) and runtime.record.status is Status.INITIALIZING:
             self._become_running(runtime, machine)
 
+    async def _layer(self, runtime: Runtime) -> str | None:
+        """Give the disk of the devbox's blueprint; if it can't be made here, the default image must do."""
+        record = runtime.record
+        if record.blueprint_id is None:
+            return None
+        try:
+            foundation = await self._blueprints.foundation(record.blueprint_id)
+        except NoLayer as error:
+            message = f"Blueprint {record.blueprint_id} can't be made here, so this is the default image: {error}"
+            _log.warning("devbox %s: %s", record.id, message)
+            runtime.notes.append(LogEntry(source="kmsg", level="WARN", timestamp_ms=now_ms(), message=message))
+            return None
+        if foundation.capabilities != record.capabilities:
+            self._roster.change(record.id, lambda devbox: replace(devbox, capabilities=foundation.capabilities))
+        return foundation.disk
+
     async def _machine(self, runtime: Runtime) -> Machine:
         record, launch = runtime.record, runtime.record.launch
         return await self._machines.boot(
@@ -119,6 +140,7 @@ class Boot:
             limits=Limits(memory_bytes=launch.memory_bytes, pids=PIDS),
             hostname=record.id.replace("_", "-").lower(),
             on_death=lambda reason: self._died(runtime, reason),
+            docker=DOCKER in record.capabilities,
         )
 
     async def _launch_commands(self, runtime: Runtime, machine: Machine) -> bool:

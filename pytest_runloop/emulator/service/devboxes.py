@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_runloop.emulator.domain.launch import Launch, inherit, parse_launch
 from pytest_runloop.emulator.domain.lifecycle import Event, Status
 from pytest_runloop.emulator.domain.problems import bad_request, conflict, timed_out, unsupported
 from pytest_runloop.emulator.domain.records import Devbox, SnapshotStatus, Transition
@@ -18,7 +19,9 @@ from pytest_runloop.emulator.service.paging import Cursor, Page, paginate
 
 if TYPE_CHECKING:
     from pytest_runloop.emulator.domain.creation import CreateRequest
+    from pytest_runloop.emulator.domain.records import Snapshot
     from pytest_runloop.emulator.machine.machines import Machines
+    from pytest_runloop.emulator.service.blueprints import Blueprints
     from pytest_runloop.emulator.service.boot import Boot
     from pytest_runloop.emulator.service.roster import Roster, Runtime
     from pytest_runloop.emulator.service.secrets import Secrets
@@ -37,18 +40,21 @@ _BOOTED = (Status.RUNNING, Status.FAILURE, Status.SHUTDOWN)
 class Devboxes:
     """The devboxes of the state directory, as one emulator serves them."""
 
-    def __init__(self, roster: Roster, machines: Machines, boot: Boot, secrets: Secrets) -> None:
+    def __init__(
+        self, roster: Roster, machines: Machines, boot: Boot, secrets: Secrets, blueprints: Blueprints
+    ) -> None:
         self._roster = roster
         self._machines = machines
         self._boot = boot
         self._secrets = secrets
+        self._blueprints = blueprints
         self._once = OnceOnly()
 
     async def create(self, request: CreateRequest, *, request_id: str) -> Devbox:
         """Begin a devbox and give its record at once.
 
         Raises:
-            ApiProblem: 400, if the request names a secret or snapshot that isn't there.
+            ApiProblem: 400, if the request names a secret, blueprint or snapshot that isn't there.
         """
         return self.get(await self._once.make(("create", request_id), lambda: self._begin(request)))
 
@@ -191,7 +197,13 @@ class Devboxes:
         self._roster.change(devbox_id, lambda devbox: replace(devbox, tunnel=None))
 
     async def _begin(self, request: CreateRequest) -> str:
-        self._check_possible(request)
+        blueprint = self._blueprints.find(given_id=request.blueprint_id, name=request.blueprint_name)
+        snapshot = self._snapshot(request.snapshot_id)
+        launch = request.launch
+        if blueprint is not None:
+            launch = parse_launch(inherit(blueprint.launch_parameters, launch.given))
+        _check_architecture(launch)
+        image = {} if (source := blueprint or snapshot) is None else source.environment
         now = now_ms()
         devbox = Devbox(
             id=fresh_id("dbx"),
@@ -199,12 +211,14 @@ class Devboxes:
             create_time_ms=now,
             transitions=(Transition(status=Status.PROVISIONING, time_ms=now),),
             name=request.name,
-            launch_parameters=request.launch.parameters,
+            launch_parameters=launch.parameters,
             metadata=request.metadata,
-            environment={**request.environment, **self._secrets.resolve(request.secrets)},
+            environment={**image, **request.environment, **self._secrets.resolve(request.secrets)},
+            image_environment=image,
+            capabilities=() if snapshot is None else snapshot.capabilities,
             file_mounts=request.file_mounts,
             entrypoint=request.entrypoint,
-            blueprint_id=request.blueprint_id,
+            blueprint_id=None if blueprint is None else blueprint.id,
             snapshot_id=request.snapshot_id,
             tunnel=None if request.tunnel is None else _new_tunnel(request.tunnel),
         )
@@ -212,16 +226,14 @@ class Devboxes:
         self._roster.spawn(self._boot.power_on(self._roster.add(devbox)))
         return devbox.id
 
-    def _check_possible(self, request: CreateRequest) -> None:
-        here = _ARCHITECTURES.get(platform.machine().lower(), platform.machine())
-        wanted = request.launch.parameters.get("architecture") or here
-        if wanted != here:
-            raise unsupported(f"launch_parameters.architecture: this computer is {here} and can't run {wanted}.")
-        if request.snapshot_id is not None:
-            snapshot = self._roster.store.snapshot(request.snapshot_id)
-            if snapshot is None or snapshot.status is not SnapshotStatus.COMPLETE:
-                state = "does not exist" if snapshot is None else f"is '{snapshot.status.value}', not 'complete'"
-                raise bad_request(f"snapshot_id: snapshot {request.snapshot_id!r} {state}.")
+    def _snapshot(self, snapshot_id: str | None) -> Snapshot | None:
+        if snapshot_id is None:
+            return None
+        snapshot = self._roster.store.snapshot(snapshot_id)
+        if snapshot is None or snapshot.status is not SnapshotStatus.COMPLETE:
+            state = "does not exist" if snapshot is None else f"is '{snapshot.status.value}', not 'complete'"
+            raise bad_request(f"snapshot_id: snapshot {snapshot_id!r} {state}.")
+        return snapshot
 
     async def _reaches(self, devbox_id: str, statuses: Collection[Status], *, timeout_s: float) -> bool:
         loop = asyncio.get_running_loop()
@@ -258,6 +270,13 @@ class Devboxes:
             raise bad_request(f"Devbox {record.id} is being resumed by another emulator; ask that one.")
         self._roster.spawn(self._machines.disks.remove(record.id))
         return over
+
+
+def _check_architecture(launch: Launch) -> None:
+    here = _ARCHITECTURES.get(platform.machine().lower(), platform.machine())
+    wanted = launch.parameters.get("architecture") or here
+    if wanted != here:
+        raise unsupported(f"launch_parameters.architecture: this computer is {here} and can't run {wanted}.")
 
 
 def _new_tunnel(request: TunnelRequest) -> Tunnel:

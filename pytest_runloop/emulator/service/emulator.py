@@ -5,16 +5,21 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pytest_runloop.emulator.domain.blueprints import BASE_BLUEPRINTS, BaseBlueprint
 from pytest_runloop.emulator.domain.lifecycle import Event, Status
+from pytest_runloop.emulator.service.blueprint_builds import BlueprintBuilds
+from pytest_runloop.emulator.service.blueprints import Blueprints
 from pytest_runloop.emulator.service.boot import Boot
+from pytest_runloop.emulator.service.builder import Builder
 from pytest_runloop.emulator.service.devboxes import Devboxes
 from pytest_runloop.emulator.service.executions import Executions
 from pytest_runloop.emulator.service.files import Files
 from pytest_runloop.emulator.service.identity import fresh_id
+from pytest_runloop.emulator.service.layers import Layers
 from pytest_runloop.emulator.service.logs import Logs
 from pytest_runloop.emulator.service.membership import Membership
 from pytest_runloop.emulator.service.ports import Ports
@@ -37,14 +42,21 @@ _DRAIN_S = 10.0
 class Emulator:
     """Everything one emulator serves. Make it with ``open``, end it with ``close``."""
 
-    def __init__(self, store: Store, machines: Machines, membership: Membership) -> None:
+    def __init__(
+        self, store: Store, machines: Machines, membership: Membership, bases: Sequence[BaseBlueprint]
+    ) -> None:
         self._store = store
         self._machines = machines
         self._membership = membership
         self._roster = Roster(store)
-        self._boot = Boot(self._roster, machines)
         self.secrets = Secrets(store)
-        self.devboxes = Devboxes(self._roster, machines, self._boot, self.secrets)
+        builder = Builder(machines)
+        layers = Layers(store.blueprints, machines, builder, membership)
+        by_name = {base.name: base for base in bases}
+        builds = BlueprintBuilds(store.blueprints, builder, by_name)
+        self.blueprints = Blueprints(store, machines, layers=layers, secrets=self.secrets, builds=builds, bases=by_name)
+        self._boot = Boot(self._roster, machines, self.blueprints)
+        self.devboxes = Devboxes(self._roster, machines, self._boot, self.secrets, self.blueprints)
         self.executions = Executions(self._roster)
         self.files = Files(self._roster)
         self.snapshots = Snapshots(self._roster, machines)
@@ -52,25 +64,28 @@ class Emulator:
         self.ports = Ports(self._roster)
 
     @classmethod
-    async def open(cls, state: Path, opening: Awaitable[Machines]) -> Emulator:
+    async def open(
+        cls, state: Path, opening: Awaitable[Machines], *, bases: Sequence[BaseBlueprint] = BASE_BLUEPRINTS
+    ) -> Emulator:
         """Start on a state directory, and clean up after emulators that died on it.
 
         Args:
             state: The directory; made if missing.
             opening: Gives what runs the devboxes. The emulator closes it.
+            bases: The blueprints nobody has to build.
 
         Raises:
             StoreError: The directory can't be used.
         """
         machines = await opening
         try:
-            return cls._start(state, machines)
+            return cls._start(state, machines, bases)
         except BaseException:
             await machines.close()
             raise
 
     @classmethod
-    def _start(cls, state: Path, machines: Machines) -> Emulator:
+    def _start(cls, state: Path, machines: Machines, bases: Sequence[BaseBlueprint]) -> Emulator:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = fresh_id("emu")
         # One start at a time: two of them could both think the third dead, or find a file half made.
@@ -78,7 +93,7 @@ class Emulator:
             membership = Membership(state / "emulators", owner=owner)
             store = Store.open(state / "emulator.sqlite3", owner=owner)
             leftovers = recover(store, membership, disks=machines.disks.names())
-        emulator = cls(store, machines, membership)
+        emulator = cls(store, machines, membership, bases)
         for disk in leftovers:
             emulator._roster.spawn(machines.disks.remove(disk))
         return emulator
@@ -90,6 +105,7 @@ class Emulator:
                 self._roster.move(runtime, Event.SHUT_DOWN, shutdown_reason="api_shutdown")
                 self._roster.spawn(self._boot.discard(runtime))
         await self.ports.close()
+        await self.blueprints.close()
         await self._roster.drain(timeout_s=_DRAIN_S)
         await self._machines.close()
         self._store.close()

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_runloop.emulator.domain.builds import BuildLogEntry
 from pytest_runloop.emulator.domain.lifecycle import Event
 from pytest_runloop.emulator.domain.records import SnapshotStatus
 from pytest_runloop.emulator.service.identity import now_ms
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pytest_runloop.emulator.service.store import Store
 
 _log = logging.getLogger(__name__)
+_PREFIXES = ("dbx_", "snp_", "bpt_", "lay_")
+"""What the names of our disks begin with."""
 
 
 def recover(store: Store, membership: Membership, *, disks: frozenset[str]) -> frozenset[str]:
@@ -32,6 +35,12 @@ def recover(store: Store, membership: Membership, *, disks: frozenset[str]) -> f
     for snapshot in store.snapshots_of(dead):
         lost = replace(snapshot, status=SnapshotStatus.ERROR, error_message="The emulator ended while taking it.")
         store.save_snapshot(lost)
+    for blueprint in store.blueprints.unfinished_of(dead):
+        now = now_ms()
+        end = BuildLogEntry(level="ERROR", message="The emulator ended during the build.", timestamp_ms=now)
+        store.blueprints.save_log(blueprint.id, [*store.blueprints.log(blueprint.id), end])
+        store.blueprints.save(blueprint.finished(now_ms=now, failure_reason="build_failed"))
+    store.blueprints.drop_layers_of(dead)
     store.forget_old()
-    ours = frozenset(disk for disk in disks if disk.startswith(("dbx_", "snp_")))
+    ours = frozenset(disk for disk in disks if disk.startswith(_PREFIXES))
     return ours - store.disks()

@@ -148,6 +148,8 @@ class Snapshots:
             create_time_ms=now_ms(),
             source_devbox_id=devbox_id,
             source_blueprint_id=runtime.record.blueprint_id,
+            environment=runtime.record.image_environment,
+            capabilities=runtime.record.capabilities,
             name=label.name,
             metadata=label.metadata or {},
             commit_message=label.commit_message,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_runloop.emulator.domain.records import (
@@ -21,41 +20,30 @@ from pytest_runloop.emulator.domain.records import (
     snapshot_from_json,
     to_json,
 )
+from pytest_runloop.emulator.service.blueprint_store import BlueprintStore
+from pytest_runloop.emulator.service.database import StoreError, connect, transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_runloop.emulator.domain.lifecycle import Status
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS devboxes (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, status TEXT NOT NULL, owner TEXT,
-    end_time_ms INTEGER, doc TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS devboxes_by_owner ON devboxes (owner) WHERE owner IS NOT NULL;
-CREATE TABLE IF NOT EXISTS snapshots (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, status TEXT NOT NULL, owner TEXT,
-    doc TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS secrets (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, doc TEXT NOT NULL);
-"""
 _KEPT_ENDED = 500
-"""Ended devboxes and deleted snapshots stay readable; beyond this many the oldest are forgotten."""
-
-_BUSY_S = 10.0
-"""How long a write waits for another emulator's."""
-
-
-class StoreError(Exception):
-    """Report a state directory that can't be used."""
+"""Ended devboxes, deleted snapshots and failed blueprints stay readable; beyond this many the oldest are forgotten."""
 
 
 class Store:
-    """The emulators' common memory. Every method is one short transaction."""
+    """The emulators' common memory. Every method is one short transaction.
+
+    Attributes:
+        owner: The emulator that writes here.
+        blueprints: The part about blueprints.
+    """
 
     def __init__(self, database: sqlite3.Connection, *, owner: str) -> None:
         self._database = database
         self.owner = owner
+        self.blueprints = BlueprintStore(database, owner=owner)
 
     @classmethod
     def open(cls, path: Path, *, owner: str) -> Store:
@@ -65,7 +53,7 @@ class Store:
             StoreError: It is damaged, or a newer version made it.
         """
         try:
-            database = _connect(path)
+            database = connect(path)
         except sqlite3.DatabaseError as error:
             message = f"{path} can't be opened as the emulator's store ({error}); delete its directory to start afresh"
             raise StoreError(message) from error
@@ -116,6 +104,8 @@ class Store:
         rows = self._database.execute(
             "SELECT owner FROM devboxes WHERE owner IS NOT NULL"
             " UNION SELECT owner FROM snapshots WHERE owner IS NOT NULL"
+            " UNION SELECT owner FROM blueprints WHERE owner IS NOT NULL"
+            " UNION SELECT owner FROM layers WHERE owner IS NOT NULL"
         )
         return frozenset(owner for (owner,) in rows)
 
@@ -143,10 +133,12 @@ class Store:
         return [snapshot_from_json(json.loads(doc)) for owner, doc in rows if owner in owners]
 
     def disks(self) -> frozenset[str]:
-        """Name the devboxes and snapshots whose disks are still needed."""
+        """Name the disks that are still needed."""
         rows = self._database.execute(
             "SELECT id FROM devboxes WHERE status NOT IN ('failure', 'shutdown')"
             " UNION SELECT id FROM snapshots WHERE status IN ('in_progress', 'complete')"
+            " UNION SELECT id FROM blueprints WHERE status NOT IN ('failed', 'deleted')"
+            " UNION SELECT disk FROM layers"
         )
         return frozenset(name for (name,) in rows)
 
@@ -176,7 +168,11 @@ class Store:
 
     def forget_old(self) -> None:
         """Drop the oldest of what has ended, so that the file stays small."""
-        ended = (("devboxes", "'failure', 'shutdown'"), ("snapshots", "'deleted', 'error'"))
+        ended = (
+            ("devboxes", "'failure', 'shutdown'"),
+            ("snapshots", "'deleted', 'error'"),
+            ("blueprints", "'deleted', 'failed'"),
+        )
         for table, statuses in ended:
             self._write(
                 f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM {table} WHERE status IN ({statuses})"  # noqa: S608 - both are from the line above
@@ -189,53 +185,12 @@ class Store:
         return devbox.status.value, owner, devbox.end_time_ms, _dump(devbox)
 
     def _write(self, statement: str, values: tuple[object, ...]) -> sqlite3.Cursor:
-        with _transaction(self._database):
+        with transaction(self._database):
             return self._database.execute(statement, values)
 
     def _newest_first(self, table: str, read: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
         rows = self._database.execute(f"SELECT doc FROM {table} ORDER BY seq DESC")  # noqa: S608 - our own table names
         return (read(json.loads(doc)) for (doc,) in rows)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Made 0600 before SQLite sees it: the file holds the values of secrets.
-    path.touch(mode=0o600, exist_ok=True)
-    database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-    try:
-        database.execute("PRAGMA journal_mode=WAL")
-        # A crash of the computer may lose the last moments; a crash of the emulator loses nothing.
-        database.execute("PRAGMA synchronous=NORMAL")
-        with _transaction(database):
-            _migrate(database, path)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _migrate(database: sqlite3.Connection, path: Path) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        message = (
-            f"{path} was made by a newer version (schema {version}); update this one, or use another state directory"
-        )
-        raise StoreError(message)
-    if version < SCHEMA_VERSION:
-        for statement in _SCHEMA.split(";"):
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    # IMMEDIATE: two emulators that write at once wait for each other instead of failing half-way.
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
 
 
 def _dump(record: Devbox | Snapshot | Secret) -> str:

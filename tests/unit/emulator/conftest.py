@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
 
+from pytest_runloop.emulator.domain.blueprints import BASE_BLUEPRINTS, BaseBlueprint
+from pytest_runloop.emulator.domain.builds import Blueprint, parse_build
 from pytest_runloop.emulator.domain.creation import parse_create
 from pytest_runloop.emulator.domain.lifecycle import Status
 from pytest_runloop.emulator.domain.records import Devbox
@@ -19,6 +21,8 @@ from pytest_runloop.emulator.service.executions import Command
 from tests.unit.emulator.fake_machines import FakeMachine, FakeMachines
 
 T = TypeVar("T")
+PLAIN = tuple(base for base in BASE_BLUEPRINTS if not base.commands)
+"""What commands would make is left out: a stand-in machine would run them right here."""
 
 
 class Bench:
@@ -41,12 +45,13 @@ class Bench:
 
         return self.do(acting())
 
-    def emulator(self) -> Emulator:
+    def emulator(self, *, bases: Sequence[BaseBlueprint] = PLAIN, all_ids: bool = True) -> Emulator:
         async def machines() -> Machines:
             self.machines.append(FakeMachines(self.state))
+            self.machines[-1].all_ids = all_ids
             return cast("Machines", self.machines[-1])
 
-        self._open.append(self.do(Emulator.open(self.state, machines())))
+        self._open.append(self.do(Emulator.open(self.state, machines(), bases=bases)))
         return self._open[-1]
 
     def close(self, emulator: Emulator) -> None:
@@ -62,6 +67,20 @@ class Bench:
     def create(self, emulator: Emulator, **body: object) -> Devbox:
         request = parse_create(body)
         return self.do(emulator.devboxes.create_and_await(request, request_id=""))
+
+    def build(self, emulator: Emulator, **body: object) -> Blueprint:
+        return self.built(emulator, self.begin(emulator, **body))
+
+    def begin(self, emulator: Emulator, **body: object) -> Blueprint:
+        return self.do(emulator.blueprints.create(parse_build(body), request_id=""))
+
+    def built(self, emulator: Emulator, blueprint: Blueprint) -> Blueprint:
+        async def over() -> Blueprint:
+            while not (found := await emulator.blueprints.look(blueprint.id)).status.is_over:
+                pass
+            return found
+
+        return self.do(over())
 
     def run(self, emulator: Emulator, devbox: Devbox, command: str, *, command_id: str = "") -> Execution:
         return self.do(emulator.executions.run(devbox.id, Command(text=command, command_id=command_id)))

@@ -104,7 +104,8 @@ class FakeShell:
 
 
 class FakeMachine:
-    def __init__(self, home: Path, account: Account, on_death: Callable[[str], None]) -> None:
+    def __init__(self, home: Path, account: Account, on_death: Callable[[str], None], *, docker: bool) -> None:
+        self.docker = docker
         self.account = account
         self.home = home
         self.die = on_death
@@ -131,7 +132,7 @@ class FakeMachine:
         return FakeShell(self, env)
 
     async def open_file(self, path: str, *, write: bool) -> int:
-        target = self.home / path.removeprefix("~/")
+        target = self.home / path.removeprefix("~/").lstrip("/")
         if write:
             target.parent.mkdir(parents=True, exist_ok=True)
         return os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC if write else os.O_RDONLY, 0o644)
@@ -154,15 +155,23 @@ class FakeMachines:
     def __init__(self, state: Path) -> None:
         self.disks = FakeDisks(state / "disks")
         self.booted: list[FakeMachine] = []
+        self.all_ids = True
 
     async def boot(
-        self, disk: str, *, account: Account, limits: Limits, hostname: str, on_death: Callable[[str], None]
+        self,
+        disk: str,
+        *,
+        account: Account,
+        limits: Limits,
+        hostname: str,
+        on_death: Callable[[str], None],
+        docker: bool = False,
     ) -> FakeMachine:
         del limits, hostname
         home = self.disks.path(disk)
         if not home.is_dir():
             raise FileNotFoundError(home)
-        self.booted.append(FakeMachine(home, account, on_death))
+        self.booted.append(FakeMachine(home, account, on_death, docker=docker))
         return self.booted[-1]
 
     async def close(self) -> None:

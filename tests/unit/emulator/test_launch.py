@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from pytest_runloop.emulator.domain.blueprints import BASE_BLUEPRINTS
 from pytest_runloop.emulator.domain.creation import parse_create
 from pytest_runloop.emulator.domain.launch import GIB, parse_launch
 from pytest_runloop.emulator.domain.problems import ApiProblem
@@ -130,18 +129,3 @@ def test_file_mounts_of_both_kinds_are_one() -> None:
     )
 
     assert request.file_mounts == {"a": "1", "b": "2"}
-
-
-def test_a_base_blueprint_is_known_by_name_and_by_id() -> None:
-    name, id_ = next(iter(BASE_BLUEPRINTS.items()))
-
-    assert parse_create({"blueprint_name": name}).blueprint_id == id_
-    assert parse_create({"blueprint_id": id_}).blueprint_id == id_
-
-
-def test_an_unknown_blueprint_is_answered_with_the_closest_one() -> None:
-    with pytest.raises(ApiProblem) as refusal:
-        parse_create({"blueprint_name": "runloop/universal-ubuntu-24.04-x86_64"[:-1]})
-
-    assert refusal.value.status == 400
-    assert "runloop/universal-ubuntu-24.04-x86_64" in refusal.value.message

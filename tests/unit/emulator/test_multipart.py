@@ -48,8 +48,18 @@ def test_a_body_that_stops_early_is_refused() -> None:
 def test_the_head_of_a_field_is_bounded() -> None:
     parser = Parser(b"b0undary")
 
-    with pytest.raises(ApiProblem, match="longer than"):
-        list(parser.feed(MARK + b"\r\nX: " + b"y" * 20_000))
+    with pytest.raises(ApiProblem, match=r"longer than|[Hh]eader size"):
+        parser.feed(MARK + b"\r\nX: " + b"y" * 20_000)
+
+
+def test_a_body_that_is_no_form_is_refused() -> None:
+    with pytest.raises(ApiProblem, match="damaged"):
+        Parser(b"b0undary").feed(b"{}")
+
+
+def test_a_boundary_of_absurd_length_is_refused() -> None:
+    with pytest.raises(ApiProblem):
+        Parser(b"b" * 1000).feed(b"no form")
 
 
 @pytest.mark.parametrize("given_boundary", ["b0undary", '"b0undary"', "b0undary; charset=utf-8"])

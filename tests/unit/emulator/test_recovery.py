@@ -8,8 +8,9 @@ import pytest
 from pytest_runloop.emulator.domain.lifecycle import Status
 from pytest_runloop.emulator.domain.problems import ApiProblem
 from pytest_runloop.emulator.domain.records import SnapshotStatus
+from pytest_runloop.emulator.service.database import SCHEMA_VERSION, StoreError
 from pytest_runloop.emulator.service.snapshots import Label
-from pytest_runloop.emulator.service.store import SCHEMA_VERSION, Store, StoreError
+from pytest_runloop.emulator.service.store import Store
 from tests.unit.emulator.conftest import Bench
 
 
@@ -119,6 +120,27 @@ def test_a_store_of_a_newer_version_is_refused(bench: Bench) -> None:
 
     with pytest.raises(StoreError, match="newer version"):
         Store.open(path, owner="emu_x")
+
+
+def test_a_store_of_an_older_version_is_taken_over(bench: Bench) -> None:
+    first = bench.emulator()
+    devbox = bench.create(first)
+    snapshot = bench.do(first.snapshots.take(devbox.id, Label(), request_id=""))
+    bench.close(first)
+    with sqlite3.connect(bench.state / "emulator.sqlite3") as database:
+        for table, names in (("devboxes", ("capabilities", "image_environment")), ("snapshots", ("capabilities",))):
+            for name in names:
+                database.execute(f"UPDATE {table} SET doc=json_remove(doc, '$.{name}')")
+        for table in ("blueprints", "layers"):
+            database.execute(f"DROP TABLE {table}")
+        database.execute("PRAGMA user_version=1")
+    database.close()
+
+    second = bench.emulator()
+
+    assert second.devboxes.get(devbox.id).capabilities == ()
+    assert second.snapshots.get(snapshot.id) == snapshot
+    assert bench.build(second, name="a").usable
 
 
 def test_a_damaged_store_is_refused_with_the_way_out(bench: Bench) -> None:
