@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_runloop.blueprint import Blueprint
     from pytest_runloop.errors import (
         CommandFailed,
         CommandTimeout,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     )
     from pytest_runloop.fields import MarkFields
     from pytest_runloop.fixtures import SandboxFactory
+    from pytest_runloop.preparation import Preparations, SuspendedSnapshot
     from pytest_runloop.provisioning import Provisioner
     from pytest_runloop.sandbox.handle import Sandbox
     from pytest_runloop.sandbox.results import ExecResult
@@ -27,11 +29,13 @@ if TYPE_CHECKING:
     from pytest_runloop.target import Endpoint, Target
 
 __all__ = [
+    "Blueprint",
     "CommandFailed",
     "CommandTimeout",
     "Endpoint",
     "ExecResult",
     "MarkFields",
+    "Preparations",
     "Provisioner",
     "ProvisioningError",
     "RunloopPluginError",
@@ -41,6 +45,7 @@ __all__ = [
     "SandboxSpec",
     "Scope",
     "SpecError",
+    "SuspendedSnapshot",
     "Target",
     "TargetError",
     "TeardownError",
@@ -48,14 +53,17 @@ __all__ = [
 
 # Names that no other line places come from `errors`.
 _HOMES = {
+    "Blueprint": "blueprint",
     "Endpoint": "target",
     "ExecResult": "sandbox.results",
     "MarkFields": "fields",
+    "Preparations": "preparation",
     "Provisioner": "provisioning",
     "Sandbox": "sandbox.handle",
     "SandboxFactory": "fixtures",
     "SandboxSpec": "spec",
     "Scope": "spec",
+    "SuspendedSnapshot": "preparation",
     "Target": "target",
 }
 

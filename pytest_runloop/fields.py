@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, get_args
 
+from pytest_runloop.blueprint import Blueprint
 from pytest_runloop.errors import SpecError
 from pytest_runloop.spec import FileSource, Scope
 
@@ -23,7 +24,7 @@ class MarkFields(TypedDict, total=False):
     Where an SDK model is meant, a mapping of its fields does as well. None means the default.
 
     Attributes:
-        blueprint: A blueprint's name, or its ``bpt_…`` id.
+        blueprint: A blueprint's name, its ``bpt_…`` id, or a ``Blueprint`` that says what to build it from.
         blueprint_id: The id, as the SDK spells it. A test can ask for one blueprint, in one of the three ways.
         blueprint_name: The name, as the SDK spells it.
         env_vars: Environment of every command.
@@ -40,11 +41,11 @@ class MarkFields(TypedDict, total=False):
         managed_secrets: Name to a secret's value, or to the SDK's ``RunloopExistingSecret``.
         manifest: The SDK's ``Manifest``.
         files: Path in the sandbox to its content: text, bytes, or the ``Path`` of a local file.
-        setup: Shell commands run in order before the test, or a callable that gets the sandbox.
+        setup: Shell commands run in order, or a callable that gets the sandbox: run once, for all who ask for the same.
         scope: Tests that ask for the same in this scope share one sandbox.
     """
 
-    blueprint: str | None
+    blueprint: str | Blueprint | None
     blueprint_id: str | None
     blueprint_name: str | None
     env_vars: Mapping[str, str] | None
@@ -109,6 +110,12 @@ def _text(value: object) -> Complaint:
     if isinstance(value, str) and value:
         return None
     return f"{_shown(value)} is not a non-empty str"
+
+
+def _blueprint(value: object) -> Complaint:
+    if isinstance(value, Blueprint) or (isinstance(value, str) and value):
+        return None
+    return f"{_shown(value)} is neither a non-empty str nor a pytest_runloop.Blueprint"
 
 
 def _flag(value: object) -> Complaint:
@@ -183,7 +190,7 @@ def _shown(value: object) -> str:
 
 
 _RULES: Mapping[str, Callable[[object], Complaint]] = {
-    "blueprint": _text,
+    "blueprint": _blueprint,
     "blueprint_id": _text,
     "blueprint_name": _text,
     "env_vars": _texts_by_name,

@@ -9,13 +9,15 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pytest
 
 from pytest_runloop.errors import RunloopPluginError, SpecError, TargetError
 from pytest_runloop.markers import as_root, override, spec_for
-from pytest_runloop.options import LENT, PROVISIONERS, WIRING
+from pytest_runloop.options import LENT, PREPARATIONS, PROVISIONERS, SETTINGS, WIRING
+from pytest_runloop.outcomes import outcome_of
 from pytest_runloop.sharing import Loan, SandboxPool
 from pytest_runloop.spec import SandboxSpec
 from pytest_runloop.target import Endpoint
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from pytest_runloop.fields import MarkFields
+    from pytest_runloop.preparation import Preparations, SuspendedSnapshot
     from pytest_runloop.provisioning import Provisioner
     from pytest_runloop.sandbox.handle import Sandbox
+
+_T = TypeVar("_T")
 
 
 @pytest.fixture
@@ -48,6 +53,18 @@ def runloop_sandbox_factory(request: pytest.FixtureRequest, runloop_spec: Sandbo
     In an async test, use ``await factory.aio(...)``.
     """
     return SandboxFactory(runloop_spec, pool=_pool(request, "function"), lend=partial(_lend, request))
+
+
+@pytest.fixture
+def suspended_snapshot(request: pytest.FixtureRequest, runloop_spec: SandboxSpec) -> Iterator[SuspendedSnapshot]:
+    """What @pytest.mark.runloop(setup=...) describes, prepared once for all runs: fork() copies, or resume() it."""
+    yield from _prepared(request, runloop_spec)
+
+
+@pytest.fixture
+def suspended_root_snapshot(request: pytest.FixtureRequest, runloop_spec: SandboxSpec) -> Iterator[SuspendedSnapshot]:
+    """The same with the account root in /root, user_parameters aside; setup runs as root."""
+    yield from _prepared(request, as_root(runloop_spec))
 
 
 @pytest.fixture(scope="session")
@@ -76,9 +93,22 @@ def runloop_provisioner(request: pytest.FixtureRequest, runloop_endpoint: Endpoi
         yield provisioner
 
 
-def _sandbox_pool(request: pytest.FixtureRequest, runloop_provisioner: Provisioner) -> Iterator[SandboxPool]:
-    _remember(request.config, runloop_provisioner)
-    with _plainly(request), closing(SandboxPool(runloop_provisioner)) as pool:
+@pytest.fixture(scope="session")
+def runloop_preparations(request: pytest.FixtureRequest, runloop_provisioner: Provisioner) -> Iterator[Preparations]:
+    """Find or make prepared sandboxes for all tests of this process; for a fixture of your own with another scope."""
+    preparations = request.config.stash[WIRING].preparations(runloop_provisioner, cache_dir=_cache_dir(request.config))
+    with _plainly(request), closing(preparations):
+        yield preparations
+
+
+def _sandbox_pool(
+    request: pytest.FixtureRequest, runloop_provisioner: Provisioner, runloop_preparations: Preparations
+) -> Iterator[SandboxPool]:
+    _remember(request.config.stash[PROVISIONERS], runloop_provisioner)
+    _remember(request.config.stash[PREPARATIONS], runloop_preparations)
+    dockerfiles = request.config.stash[SETTINGS].dockerfiles(root=request.config.rootpath)
+    pool = SandboxPool(runloop_provisioner, preparations=runloop_preparations, dockerfiles=dockerfiles)
+    with _plainly(request), closing(pool):
         yield pool
 
 
@@ -123,6 +153,16 @@ class SandboxFactory:
         import asyncio
 
         return await asyncio.to_thread(self, user=user, **fields)
+
+
+def _prepared(request: pytest.FixtureRequest, spec: SandboxSpec) -> Iterator[SuspendedSnapshot]:
+    pool = _pool(request, "function")
+    outcome = outcome_of(request.node)
+    with _plainly(request):
+        snapshot = pool.prepare(spec, failed=outcome.failed, lend=partial(_lend, request))
+        with closing(snapshot):
+            yield snapshot
+            outcome.end()
 
 
 def _shared(request: pytest.FixtureRequest, spec: SandboxSpec) -> Sandbox:
@@ -183,8 +223,16 @@ def _once(config: pytest.Config, error: TargetError) -> str:
     return f"the {wiring.target.value} target can't be used; the first error of this run says why and what to do"
 
 
-def _remember(config: pytest.Config, provisioner: Provisioner) -> None:
-    """Keep a provisioner for the summary, also one that a project made itself."""
-    known = config.stash[PROVISIONERS]
-    if all(provisioner is not other for other in known):
-        known.append(provisioner)
+def _remember(known: list[_T], one: _T) -> None:
+    """Keep what counts for the summary, also one that a project made itself."""
+    if all(one is not other for other in known):
+        known.append(one)
+
+
+def _cache_dir(config: pytest.Config) -> Path | None:
+    """Return our folder in pytest's cache, if there is a cache and it can be written."""
+    cache = getattr(config, "cache", None)
+    try:
+        return None if cache is None else Path(cache.mkdir("runloop"))
+    except OSError:
+        return None

@@ -67,12 +67,19 @@ class LocalEmulator:
 
         Args:
             run: Whose emulator this is.
-            state: Where the emulator keeps disks between runs; None is the user's cache directory.
+            state: Where disks and the like stay between runs; None is the user's cache directory.
         """
         self._run = run
         self._state = state
         self._running: Running | None = None
         self._in_use = False
+
+    @property
+    def state(self) -> Path:
+        """Where things stay between runs."""
+        from pytest_runloop.emulator.launcher import default_state
+
+        return self._state or default_state()
 
     def hand_down(self) -> dict[str, object]:
         """Let a worker join this run; returns what ``Run.join`` reads."""
@@ -88,15 +95,37 @@ class LocalEmulator:
         # Loaded by the tests that use the emulator, and by no other.
         from filelock import FileLock
 
-        directory = self._make_directory()
+        directory = self.directory()
         with FileLock(directory / "lock", poll_interval=0.01):
             found = _read(directory / "endpoint.json") or self._start(directory)
         return Endpoint(target=Target.EMULATOR, base_url=str(found["base_url"]), api_key=str(found["api_key"]))
 
+    def directory(self) -> Path:
+        """Return the run's directory, shared by its processes, which only this user can enter.
+
+        Raises:
+            TargetError: It can't be made.
+        """
+        directory = self._directory
+        self._in_use = True
+        try:
+            directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                directory.mkdir(mode=0o700)
+                _forget_the_dead(directory.parent)
+            found = directory.lstat()
+        except OSError as error:
+            msg = f"this run can't write to {directory}: {error.strerror}. Name a place with PYTEST_RUNLOOP_STATE"
+            raise TargetError(msg) from error
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            msg = f"{directory} is open to other users, so the emulator's key is not put there. Remove it"
+            raise TargetError(msg)
+        return directory
+
     def claim(self, topic: str) -> bool:
         """Tell whether this call is the run's first for a topic, over all its processes."""
         try:
-            (self._make_directory() / f"said-{topic}").touch(exist_ok=False)
+            (self.directory() / f"said-{topic}").touch(exist_ok=False)
         except FileExistsError:
             return False
         except TargetError:
@@ -119,32 +148,8 @@ class LocalEmulator:
             shutil.rmtree(directory, ignore_errors=True)
 
     @property
-    def _state_dir(self) -> Path:
-        from pytest_runloop.emulator.launcher import default_state
-
-        return self._state or default_state()
-
-    @property
     def _directory(self) -> Path:
-        return self._state_dir / "runs" / self._run.id
-
-    def _make_directory(self) -> Path:
-        """Return the run's directory, which only this user can enter: it holds the emulator's key."""
-        directory = self._directory
-        self._in_use = True
-        try:
-            directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                directory.mkdir(mode=0o700)
-                _forget_the_dead(directory.parent)
-            found = directory.lstat()
-        except OSError as error:
-            msg = f"the emulator can't write to {directory}: {error.strerror}. Name a place with PYTEST_RUNLOOP_STATE"
-            raise TargetError(msg) from error
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            msg = f"{directory} is open to other users, so the emulator's key is not put there. Remove it"
-            raise TargetError(msg)
-        return directory
+        return self.state / "runs" / self._run.id
 
     def _start(self, directory: Path) -> Mapping[str, object]:
         from pytest_runloop.emulator import launcher
@@ -154,7 +159,7 @@ class LocalEmulator:
         if failure is not None:
             raise TargetError(str(failure["message"]))
         try:
-            self._running = launcher.launch(self._state_dir, directory, owner_pid=self._run.owner_pid)
+            self._running = launcher.launch(self.state, directory, owner_pid=self._run.owner_pid)
         except launcher.LaunchError as error:
             (directory / "error.json").write_text(json.dumps({"message": str(error)}))
             raise TargetError(str(error)) from error

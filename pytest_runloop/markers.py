@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
+from pytest_runloop.blueprint import Blueprint
 from pytest_runloop.errors import SpecError
 from pytest_runloop.fields import BLUEPRINTS, NAMES, check
 from pytest_runloop.spec import SandboxSpec, Scope
 
 HELP = (
-    f"runloop(*, {', '.join(NAMES)}): describe the sandbox that the runloop_* fixtures give a test. "
-    "blueprint is a name or a bpt_... id; files maps paths to text, bytes or local Paths; setup is shell commands or a "
-    "callable that gets the sandbox; scope (function, class, module, session) shares one sandbox among tests that ask "
-    "for the same; the other arguments are those of the OpenAI Agents SDK's RunloopSandboxClientOptions, and its "
-    "Manifest. Marks on module, class and function merge argument by argument; the closest wins."
+    f"runloop(*, {', '.join(NAMES)}): describe the sandbox that the runloop_* and suspended_* fixtures give a test. "
+    "blueprint is a name, a bpt_... id or a pytest_runloop.Blueprint; files maps paths to text, bytes or local Paths; "
+    "setup is shell commands or a callable that gets the sandbox: what it makes is kept, and found by later tests and "
+    "runs; scope (function, class, module, session) shares one sandbox among tests that ask for the same; the other "
+    "arguments are those of the OpenAI Agents SDK's RunloopSandboxClientOptions, and its Manifest. Marks on module, "
+    "class and function merge argument by argument; the closest wins."
 )
 
 
@@ -60,6 +62,8 @@ def override(spec: SandboxSpec, fields: Mapping[str, object], *, origin: str) ->
     """
     check(fields, where=f"{spec.test}: {origin}")
     ours = {name: _normal(name, value, spec) for name, value in fields.items() if name in _OURS}
+    if BLUEPRINTS & set(fields):
+        ours["blueprint"] = next((value for value in fields.values() if isinstance(value, Blueprint)), None)
     return replace(spec, options=_options(spec.options, fields), **ours)
 
 
@@ -116,7 +120,8 @@ def _options(options: Mapping[str, object], fields: Mapping[str, object]) -> Map
     given = {name: value for name, value in fields.items() if name not in _OURS}
     replaced = set(given) | (BLUEPRINTS if BLUEPRINTS & set(given) else set())
     merged = {name: value for name, value in options.items() if name not in replaced}
-    merged.update(_option(name, value) for name, value in given.items() if value is not None)
+    named = {name: value for name, value in given.items() if value is not None and not isinstance(value, Blueprint)}
+    merged.update(_option(name, value) for name, value in named.items())
     return MappingProxyType(merged)
 
 

@@ -8,12 +8,21 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_runloop import distributed, reporting
+from pytest_runloop import distributed, outcomes, progress, reporting
 from pytest_runloop.errors import TeardownError
 from pytest_runloop.local import Run
 from pytest_runloop.markers import HELP
-from pytest_runloop.options import LENT, PROVISIONERS, SETTINGS, TALLIES, WIRING, add_options, read_settings
-from pytest_runloop.tally import Tally
+from pytest_runloop.options import (
+    LENT,
+    PREPARATIONS,
+    PROVISIONERS,
+    SETTINGS,
+    TALLIES,
+    WIRING,
+    add_options,
+    read_settings,
+)
+from pytest_runloop.tally import Tally, total
 from pytest_runloop.wiring import Wiring
 
 pytest_plugins = ["pytest_runloop.fixtures"]
@@ -29,8 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
         # Help on a wrong setting must be readable in spite of it.
         return
     settings = config.stash[SETTINGS] = read_settings(config, os.environ)
-    config.stash[WIRING] = Wiring(settings.target.value, environ=os.environ, run=_run(config))
+    config.stash[WIRING] = Wiring(
+        settings.target.value,
+        environ=os.environ,
+        run=_run(config),
+        terms=settings.terms(owner=config.rootpath.name or "root"),
+        tell=progress.teller(config),
+    )
     config.stash[PROVISIONERS] = []
+    config.stash[PREPARATIONS] = []
     config.stash[TALLIES] = []
     config.stash[LENT] = []
     if hasattr(config.hook, "pytest_configure_node"):
@@ -55,8 +71,11 @@ def pytest_assertrepr_compare(
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    outcomes.note(item, call, report)
     if report.failed:
         lent = item.config.stash[LENT]
         report.sections += reporting.sections(lent)
@@ -67,8 +86,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     stash = session.config.stash
-    provisioners = stash[PROVISIONERS]
-    tally = Tally.of(provisioners)
+    provisioners, preparations = stash[PROVISIONERS], stash[PREPARATIONS]
+    tally = Tally.of(provisioners, preparations)
     stash[TALLIES].append(tally)
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[distributed.KEY] = tally.sendable()
@@ -76,7 +95,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     tallies = config.stash[TALLIES]
-    tally = sum(tallies, start=Tally())
+    tally = total(tallies)
     title = reporting.title(tally)
     if title:
         terminalreporter.write_sep("=", title)

@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import inspect
 import uuid
+from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_runloop.errors import ProvisioningError, SandboxError
-from pytest_runloop.sandbox import creation, ending, labels
-from pytest_runloop.sandbox.boundary import ApiFailure
+from pytest_runloop.cache.gate import Gate
+from pytest_runloop.sandbox import ending, labels, resuming, starting
 from pytest_runloop.sandbox.handle import Sandbox
 from pytest_runloop.sandbox.operations import Operations
 from pytest_runloop.sandbox.portal import Portal, ThreadLoops
+from pytest_runloop.sandbox.running import Running
+from pytest_runloop.sandbox.starting import Source, Suspended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import threading
+    from collections.abc import Callable, Coroutine, Iterator
 
-    from pytest_runloop.sandbox.boundary import Provider, Request, Started
+    from pytest_runloop.sandbox.boundary import Provider, Request
     from pytest_runloop.spec import SandboxSpec
     from pytest_runloop.target import Endpoint
+
+__all__ = ["Gate", "Provisioner", "Running"]
+
+T = TypeVar("T")
+
+_NO_MARKS: Mapping[str, str] = MappingProxyType({})
 
 
 class Provisioner:
@@ -33,12 +44,17 @@ class Provisioner:
         run: What the devboxes of one pytest run are labelled with.
         created: How many devboxes were created.
         deleted: How many were verified as gone.
-        suspended: How many were verified as suspended, because the mark said ``pause_on_exit``.
+        suspended: How many were verified as suspended, because the mark said ``pause_on_exit``, or to be resumed.
         left_behind: The ids of those that could not be verified as either.
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, run: str = "", open_provider: Callable[[Endpoint], Provider] | None = None
+        self,
+        endpoint: Endpoint,
+        *,
+        run: str = "",
+        open_provider: Callable[[Endpoint], Provider] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """Make a provisioner; it imports no SDK and starts no thread before it is used.
 
@@ -46,18 +62,20 @@ class Provisioner:
             endpoint: Where the API is.
             run: Names the pytest run in the devboxes' labels; made up if left out.
             open_provider: Makes the provider on the portal's loop; by default the Agents SDK's Runloop client.
+            gate: Caps the devboxes that run at once.
         """
         self.run = run or uuid.uuid4().hex[:12]
+        self.endpoint = endpoint
         self.created = 0
         self.deleted = 0
         self.suspended = 0
-        self._endpoint = endpoint
+        self._gate = gate
         self._open = open_provider or _open_runloop
         self._portal = Portal("pytest-runloop")
         self._loops = ThreadLoops()
         self._provider: Provider | None = None
         self.left_behind: tuple[str, ...] = ()
-        self._alive: dict[str, tuple[Started, Request]] = {}
+        self._alive: dict[str, Running] = {}
 
     def check(self, spec: SandboxSpec) -> None:
         """Refuse a spec that can't be met, before anything is provisioned.
@@ -66,6 +84,16 @@ class Provisioner:
             SpecError: The message names the test, the field and what would be right.
         """
         _request(spec)
+
+    def shape(self, spec: SandboxSpec) -> Mapping[str, object]:
+        """Return what shapes the disk of such a sandbox, as JSON.
+
+        Raises:
+            SpecError: The spec can't be met, or later runs could not tell whether it is still the same.
+        """
+        from pytest_runloop.sandbox.runloop.shape import shape
+
+        return shape(_request(spec))
 
     @contextmanager
     def provide(self, spec: SandboxSpec) -> Iterator[Sandbox]:
@@ -76,18 +104,81 @@ class Provisioner:
             ProvisioningError: The sandbox could not be made ready. What had been created is deleted.
             TeardownError: The devbox could not be verified as deleted (or suspended); its id is in ``left_behind``.
         """
-        request = _request(spec)
-        started = self._create(request)
+        running = self.begin(spec)
         try:
-            sandbox = self._made_ready(started, request)
+            yield running.sandbox
+        finally:
+            self.end(running)
+
+    def begin(
+        self,
+        spec: SandboxSpec,
+        *,
+        source: Source = None,
+        marks: Mapping[str, str] = _NO_MARKS,
+        stop: threading.Event | None = None,
+    ) -> Running:
+        """Return a sandbox that is ready; the caller ends it, ``close`` does at the latest.
+
+        Args:
+            spec: What is wanted.
+            source: What its disk comes from; by default its blueprint, and then its files and set-up are put there.
+            marks: Labels beside those that every devbox has.
+            stop: Set from another thread to give up waiting for a place.
+
+        Raises:
+            SpecError: The spec can't be met. Nothing was created.
+            ProvisioningError: The sandbox could not be made ready. What had been created is deleted.
+            StateUnusable: The suspended devbox's state is of no use; nothing was done to it.
+            NotResumed: It was not resumed.
+        """
+        request = _request(spec)
+        place = self._gate.enter(stop=stop) if self._gate is not None else None
+        leave = place.leave if place is not None else _stay
+        try:
+            running = self._portal.call(self._started(request, source, marks, leave))
         except BaseException:
-            # Deleted even under pause_on_exit: nobody ever held it.
-            self._end(started, request, suspend=False)
+            leave()
             raise
         try:
-            yield sandbox
-        finally:
-            self._end(started, request, suspend=request.pause_on_exit)
+            self._make_ready(running, source=source)
+        except BaseException:
+            # Deleted even under pause_on_exit: nobody ever held it.
+            self.delete(running)
+            raise
+        return running
+
+    def end(self, running: Running) -> None:
+        """End a devbox as its mark says.
+
+        Raises:
+            TeardownError: It could not be verified as deleted, or as suspended.
+        """
+        self._end(running, self._suspended if running.request.pause_on_exit else self._deleted)
+
+    def delete(self, running: Running) -> None:
+        """Delete a devbox, verified, whatever its mark says; raises as ``end``."""
+        self._end(running, self._deleted)
+
+    def put_aside(self, running: Running, *, snapshot_id: str) -> str | None:
+        """Suspend a prepared devbox, verified, for the next who resumes it; or delete it and return why.
+
+        Args:
+            running: Which one.
+            snapshot_id: The disk snapshot it belongs to.
+
+        Raises:
+            TeardownError: It could be verified neither as suspended nor as gone.
+        """
+        return self._end(running, partial(self._put_aside, snapshot_id=snapshot_id))
+
+    def ask(self, work: Callable[[Provider], Coroutine[Any, Any, T]]) -> T:
+        """Run work with the provider on its own loop."""
+        return self._portal.call(self._asked(work))
+
+    def finish(self, work: Callable[[Provider], Coroutine[Any, Any, T]]) -> T:
+        """Do the same to its end, even if the caller is interrupted: for deleting what costs money."""
+        return self._portal.finish(self._asked(work))
 
     def close(self) -> None:
         """End what is still there, then the client, the thread and its loop. Idempotent.
@@ -96,8 +187,8 @@ class Provisioner:
             TeardownError: A devbox could not be verified as ended.
         """
         try:
-            for started, request in list(self._alive.values()):
-                self._end(started, request, suspend=False)
+            for running in list(self._alive.values()):
+                self.delete(running)
         finally:
             provider, self._provider = self._provider, None
             if provider is not None:
@@ -106,77 +197,95 @@ class Provisioner:
                 provider.close_elsewhere()
             self._loops.close()
 
-    def _create(self, request: Request) -> Started:
-        marks = labels.labels_for(test=request.test, run=self.run, sandbox=uuid.uuid4().hex)
-        started = self._portal.call(self._created(request, marks))
-        self.created += 1
-        return started
-
-    async def _created(self, request: Request, marks: dict[str, str]) -> Started:
-        started = await creation.create(self._opened(), request, marks=marks)
-        self._alive[started.api.devbox_id] = (started, request)
-        return started
-
-    def _made_ready(self, started: Started, request: Request) -> Sandbox:
+    async def _started(
+        self, request: Request, source: Source, marks: Mapping[str, str], leave: Callable[[], None]
+    ) -> Running:
+        own = labels.labels_for(test=request.test, run=self.run, sandbox=uuid.uuid4().hex)
+        started = await starting.start(self._opened(), request, source=source, marks={**own, **marks})
         operations = Operations(request, started)
-        with _not_ready(request, started):
-            self._portal.call(self._filled(started, request, operations))
-            sandbox = Sandbox(operations, started.native, portal=self._portal, loops=self._loops)
-            if not callable(request.setup):
+        sandbox = Sandbox(operations, started.native, portal=self._portal, loops=self._loops)
+        running = Running(sandbox=sandbox, started=started, operations=operations, leave=leave)
+        self._alive[started.api.devbox_id] = running
+        if isinstance(source, Suspended):
+            await self._wake(running, source)
+        else:
+            self.created += 1
+        return running
+
+    async def _wake(self, running: Running, source: Suspended) -> None:
+        try:
+            await source.wake(running.api, running.request.timeouts)
+        except Exception:
+            # An answer, whatever it was: what becomes of the devbox is the caller's to decide.
+            del self._alive[source.devbox_id]
+            running.started.native.close()
+            raise
+
+    def _make_ready(self, running: Running, *, source: Source) -> None:
+        request = running.request
+        with starting.told(request, running.api.devbox_id):
+            self.ask(partial(starting.fill, started=running.started, operations=running.operations, source=source))
+            if source is None and not callable(request.setup):
                 for command in request.setup:
-                    sandbox.exec(command, check=True)
-        if callable(request.setup):
-            outcome = request.setup(sandbox)
+                    running.sandbox.exec(command, check=True)
+        if source is None and callable(request.setup):
+            outcome = request.setup(running.sandbox)
             if inspect.iscoroutine(outcome):
                 self._portal.call(outcome)
-        return sandbox
 
-    async def _filled(self, started: Started, request: Request, operations: Operations) -> None:
-        await self._opened().materialise(started, request)
-        if request.files:
-            await operations.files.place(request.files)
-
-    def _end(self, started: Started, request: Request, *, suspend: bool) -> None:
-        if self._alive.pop(started.api.devbox_id, None) is None:
+    def _end(self, running: Running, how: Callable[[Running], Coroutine[Any, Any, T]]) -> T | None:
+        if self._alive.pop(running.api.devbox_id, None) is None:
             # close() was first.
-            return
+            return None
         try:
-            self._portal.finish(self._ended(started, request, suspend=suspend))
+            return self._portal.finish(self._ended(running, how))
         finally:
-            started.native.close()
+            running.leave()
+            running.started.native.close()
 
-    async def _ended(self, started: Started, request: Request, *, suspend: bool) -> None:
-        limits, devbox_id = request.timeouts, started.api.devbox_id
+    async def _ended(self, running: Running, how: Callable[[Running], Coroutine[Any, Any, T]]) -> T:
+        devbox_id = running.api.devbox_id
         # Until it is proven otherwise; counted here because all of this runs in one thread.
         self.left_behind = (*self.left_behind, devbox_id)
-        if suspend == request.pause_on_exit:
-            await self._opened().release(started)
-        if suspend:
-            await ending.verify_suspended(started.api, seconds=limits.suspend_s)
+        outcome = await how(running)
+        self.left_behind = tuple(other for other in self.left_behind if other != devbox_id)
+        return outcome
+
+    async def _deleted(self, running: Running) -> None:
+        request = running.request
+        if not request.pause_on_exit:
+            await self._opened().release(running.started)
+        await ending.delete(running.api, seconds=request.timeouts.cleanup_s)
+        self.deleted += 1
+
+    async def _suspended(self, running: Running) -> None:
+        await self._opened().release(running.started)
+        await ending.verify_suspended(running.api, seconds=running.request.timeouts.suspend_s)
+        self.suspended += 1
+
+    async def _put_aside(self, running: Running, *, snapshot_id: str) -> str | None:
+        limits = running.request.timeouts
+        reason = await resuming.put_aside(
+            running.api, snapshot_id=snapshot_id, suspend_s=limits.suspend_s, cleanup_s=limits.cleanup_s
+        )
+        if reason is None:
             self.suspended += 1
         else:
-            await ending.delete(started.api, seconds=limits.cleanup_s)
             self.deleted += 1
-        self.left_behind = tuple(other for other in self.left_behind if other != devbox_id)
+        return reason
+
+    async def _asked(self, work: Callable[[Provider], Coroutine[Any, Any, T]]) -> T:
+        return await work(self._opened())
 
     def _opened(self) -> Provider:
         # Only on the portal: the provider's client belongs to its loop.
         if self._provider is None:
-            self._provider = self._open(self._endpoint)
+            self._provider = self._open(self.endpoint)
         return self._provider
 
 
-@contextmanager
-def _not_ready(request: Request, started: Started) -> Iterator[None]:
-    """Say of which test a sandbox could not be made ready."""
-    try:
-        yield
-    except (ApiFailure, SandboxError) as error:
-        message = (
-            f"{request.test}: the sandbox could not be made ready (devbox {started.api.devbox_id}, deleted now); "
-            f"check the mark's manifest, files and setup: {error}"
-        )
-        raise ProvisioningError(message) from error
+def _stay() -> None:
+    """Give up a place where there is no gate."""
 
 
 def _request(spec: SandboxSpec) -> Request:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from pytest_runloop.options import Settings
 from pytest_runloop.sharing import Loan
 from pytest_runloop.tally import Tally
 from pytest_runloop.target import Target
+from pytest_runloop.values import NONE, as_flag
 from pytest_runloop.wiring import Wiring
 
 MOST_COMMANDS = 5
@@ -23,21 +24,41 @@ def header(settings: Settings, wiring: Wiring) -> str:
     if wiring.target is Target.LIVE:
         # Without a user name or password that the address may hold.
         chosen += f" at {urlsplit(wiring.base_url).netloc.rpartition('@')[2]}"
-    return chosen
+    return ", ".join([chosen, *_terms(settings)])
+
+
+def _terms(settings: Settings) -> Iterator[str]:
+    """Name what else somebody chose for this run."""
+    if as_flag(settings.fresh.value):
+        yield f"fresh ({settings.fresh.source})"
+    if settings.max_age.source != "default":
+        yield f"prepared at most {settings.max_age.value} ago ({settings.max_age.source})"
+    if settings.max_devboxes.value != NONE:
+        yield f"at most {settings.max_devboxes.value} devboxes at once ({settings.max_devboxes.source})"
 
 
 def title(tally: Tally) -> str:
     """Sum the run up; empty if no test wanted a sandbox."""
-    if not tally.created and not tally.left_behind:
+    numbers = {
+        "resumed": tally.resumed,
+        "prepared": tally.prepared,
+        "found": tally.found,
+        "deleted": tally.deleted,
+        "suspended": tally.suspended,
+        "swept": len(tally.swept),
+    }
+    if not any((tally.created, tally.left_behind, tally.problems, *numbers.values())):
         return ""
     noun = "sandbox" if tally.created == 1 else "sandboxes"
-    suspended = f", {tally.suspended} suspended" if tally.suspended else ""
-    return f"runloop: {tally.created} {noun} created, {tally.deleted} deleted{suspended}"
+    forked = f" ({tally.forked} forked)" if tally.forked else ""
+    told = [f"{number} {word}" for word, number in numbers.items() if number or word == "deleted"]
+    return f"runloop: {', '.join([f'{tally.created} {noun} created{forked}', *told])}"
 
 
 def warnings(tally: Tally, target: Target) -> list[str]:
     """Say what somebody has to look after."""
-    lines = []
+    # Several workers may have met the same one.
+    lines = [f"noticed: {problem}" for problem in dict.fromkeys(tally.problems)]
     if tally.left_behind:
         fate = {
             Target.LIVE: "may still run and still be billed: shut them down at platform.runloop.ai",

@@ -1,7 +1,8 @@
-"""Sandboxes that live as long as a scope, and who shares them. Knows no SDK and no pytest."""
+"""Sandboxes that live as long as a scope, who shares them, and which are prepared. Knows no SDK and no pytest."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from pytest_runloop.errors import TeardownError
 from pytest_runloop.spec import SandboxSpec
 
 if TYPE_CHECKING:
+    from pytest_runloop.dockerfiles import Dockerfiles
+    from pytest_runloop.preparation import Preparations, SuspendedSnapshot
     from pytest_runloop.provisioning import Provisioner
     from pytest_runloop.sandbox.handle import Sandbox
     from pytest_runloop.sandbox.results import ExecResult
@@ -32,10 +35,15 @@ class Loan(NamedTuple):
 
 
 class SandboxPool:
-    """The sandboxes of one test, class, module or run; ``close`` deletes them, last made first."""
+    """The sandboxes of one test, class, module or run; ``close`` deletes them, last made first.
 
-    def __init__(self, provisioner: Provisioner) -> None:
+    What a set-up makes of a sandbox is prepared once and forked; without a set-up there is nothing to save.
+    """
+
+    def __init__(self, provisioner: Provisioner, *, preparations: Preparations, dockerfiles: Dockerfiles) -> None:
         self._provisioner = provisioner
+        self._preparations = preparations
+        self._dockerfiles = dockerfiles
         self._open: list[AbstractContextManager[Sandbox]] = []
         self._shared: list[tuple[SandboxSpec, Sandbox]] = []
 
@@ -51,11 +59,29 @@ class SandboxPool:
 
     def make(self, spec: SandboxSpec) -> Sandbox:
         """Make a sandbox that ``share`` will not give to anyone else."""
-        self._provisioner.check(spec)
-        provided = self._provisioner.provide(spec)
+        spec = self._checked(spec)
+        forked = bool(spec.setup)
+        provided = self._preparations.prepared(spec).fork() if forked else self._provisioner.provide(spec)
         sandbox = provided.__enter__()
         self._open.append(provided)
         return sandbox
+
+    def prepare(
+        self, spec: SandboxSpec, *, failed: Callable[[], bool], lend: Callable[[Sandbox], object]
+    ) -> SuspendedSnapshot:
+        """Find a sandbox prepared as the spec says, or prepare it; whoever asked closes it.
+
+        Args:
+            spec: What it is prepared from.
+            failed: Whether the test that asked has failed.
+            lend: Called with each sandbox that is handed out.
+        """
+        return self._preparations.prepared(self._checked(spec), failed=failed, lend=lend)
+
+    def _checked(self, spec: SandboxSpec) -> SandboxSpec:
+        spec = self._dockerfiles.described(spec)
+        self._provisioner.check(spec)
+        return spec
 
     def close(self) -> None:
         """Delete every sandbox, whatever happens to the others.

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from pytest_runloop.blueprint import Blueprint
+
 if TYPE_CHECKING:
     from pytest_runloop.sandbox.handle import Sandbox
 
@@ -37,6 +39,7 @@ class SandboxSpec:
         user: The fixture's account: ``user`` (/home/user) or ``root`` (/root), unless ``options["user_parameters"]``
             names another.
         options: Fields of the Agents SDK's ``RunloopSandboxClientOptions`` by their own names, as the mark gave them.
+        blueprint: A blueprint described by its content; ``options`` then names none.
         manifest: An SDK ``Manifest``, a mapping of its fields, or None.
         files: Sandbox path (relative to the root, or absolute under it) to content.
         setup: What to run once the files are there.
@@ -47,6 +50,7 @@ class SandboxSpec:
     test: str
     user: Literal["user", "root"] = "user"
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    blueprint: Blueprint | None = None
     manifest: object = None
     files: Mapping[str, FileSource] = field(default_factory=lambda: MappingProxyType({}))
     setup: Setup = ()

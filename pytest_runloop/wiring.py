@@ -1,10 +1,10 @@
-"""The composition root: from what was asked to a target, an endpoint and a provisioner. Everything is made late."""
+"""The composition root: from what was asked to a target, an endpoint and what makes sandboxes. Everything late."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from pytest_runloop.errors import TargetError
@@ -12,9 +12,26 @@ from pytest_runloop.local import LocalEmulator, Run
 from pytest_runloop.target import Endpoint, Target
 
 if TYPE_CHECKING:
-    from pytest_runloop.provisioning import Provisioner
+    from pytest_runloop.preparation import Preparations
+    from pytest_runloop.provisioning import Gate, Provisioner
 
 RUNLOOP_URL = "https://api.runloop.ai"
+
+
+class Terms(NamedTuple):
+    """What was asked of a run's sandboxes.
+
+    Attributes:
+        owner: Names the project in the account: what it has prepared is found, and swept, under this name.
+        max_age_s: How old something prepared may get.
+        fresh: Whether to prepare anew what earlier runs have prepared.
+        most_devboxes: How many may run at once, over all processes of the run; None is any number.
+    """
+
+    owner: str = ""
+    max_age_s: float = 7 * 86400.0
+    fresh: bool = False
+    most_devboxes: int | None = None
 
 
 class Wiring:
@@ -27,15 +44,27 @@ class Wiring:
         emulator: This process's hold on the run's emulator.
     """
 
-    def __init__(self, choice: str, *, environ: Mapping[str, str], run: Run) -> None:
+    def __init__(
+        self,
+        choice: str,
+        *,
+        environ: Mapping[str, str],
+        run: Run,
+        terms: Terms | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Decide the target; start nothing.
 
         Args:
             choice: ``auto``, or a target's value.
             environ: Read for the key and the address of Runloop, and for the emulator's place.
             run: The run this process belongs to.
+            terms: What was asked of the sandboxes; nothing in particular if left out.
+            tell: Shows a line to the person who waits.
         """
         self.run = run
+        self._terms = terms or Terms()
+        self._tell = tell
         self._api_key = environ.get("RUNLOOP_API_KEY", "")
         self.base_url = environ.get("RUNLOOP_BASE_URL", "").rstrip("/") or RUNLOOP_URL
         self.target = Target(choice) if choice != "auto" else Target.LIVE if self._api_key else Target.EMULATOR
@@ -55,7 +84,37 @@ class Wiring:
         # The door to the SDK room, opened by the first test that wants a sandbox.
         from pytest_runloop.provisioning import Provisioner
 
-        return Provisioner(endpoint, run=self.run.id)
+        return Provisioner(endpoint, run=self.run.id, gate=self._gate())
+
+    def preparations(self, provisioner: Provisioner, *, cache_dir: Path | None) -> Preparations:
+        """Return what finds and makes prepared sandboxes.
+
+        Args:
+            provisioner: Makes the sandboxes.
+            cache_dir: Where to note what was found; None is a place of our own.
+        """
+        from pytest_runloop.preparation import Preparations
+
+        # Locks stay out of pytest's cache: --cache-clear empties it in every worker, under whoever holds one.
+        ours = self.emulator.state / "prepared"
+        return Preparations(
+            provisioner,
+            cache_dir=cache_dir or ours,
+            locks_dir=ours,
+            owner=self._terms.owner,
+            max_age_s=self._terms.max_age_s,
+            fresh=self._terms.fresh,
+            tell=self._tell,
+        )
+
+    def _gate(self) -> Gate | None:
+        most = self._terms.most_devboxes
+        if most is None:
+            return None
+        from pytest_runloop.provisioning import Gate
+
+        # In the run's own directory: all its processes go through one gate, and nothing of it outlives them.
+        return Gate(self.emulator.directory() / "gate", most, tell=self._tell)
 
     def _live(self) -> Endpoint:
         if not self._api_key:

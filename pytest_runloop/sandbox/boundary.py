@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_runloop.blueprint import Blueprint
+    from pytest_runloop.sandbox.account import Account
     from pytest_runloop.sandbox.runloop.sessions import NativeSandbox
     from pytest_runloop.spec import FileSource, Setup
 
@@ -27,6 +29,10 @@ class ApiFailure(Exception):
     def __init__(self, message: str, *, status: int | None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class StateUnusable(Exception):
+    """Report a serialised session state that the SDK of this process does not take."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,15 @@ class Execution:
 
 @dataclass(frozen=True)
 class DevboxStatus:
-    """A devbox's status, spelled as the API does, and the API's reason for it if it gave one."""
+    """A devbox's status, spelled as the API does, and the API's reason for it if it gave one.
+
+    Attributes:
+        labels: The devbox's metadata at that moment.
+    """
 
     status: str
     reason: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         """Return it for a message."""
@@ -97,6 +108,18 @@ class DevboxApi(Protocol):
     async def await_status(self, *statuses: str, seconds: float) -> DevboxStatus:
         """Return the status once it is one of *statuses*, or whatever it is after *seconds*."""
 
+    async def suspend(self) -> None:
+        """Begin to suspend the devbox."""
+
+    async def resume(self) -> None:
+        """Begin to resume the devbox."""
+
+    async def relabel(self, labels: Mapping[str, str]) -> DevboxStatus:
+        """Replace the devbox's metadata, all of it."""
+
+    async def snapshot(self, *, name: str, labels: Mapping[str, str]) -> str:
+        """Begin a snapshot of the disk and return its id."""
+
     async def shutdown(self) -> None:
         """Shut the devbox down for good."""
 
@@ -115,6 +138,8 @@ class Timeouts:
     upload_s: float
     download_s: float
     suspend_s: float
+    resume_s: float
+    snapshot_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +158,8 @@ class Request:
         files: Absolute sandbox path to content; local paths are absolute and exist.
         setup: What runs once the files are there.
         timeouts: Seconds.
+        blueprint_name: The blueprint's name, if it is known by one.
+        blueprint: What that blueprint is built from, if the test says it.
     """
 
     test: str
@@ -146,6 +173,8 @@ class Request:
     files: Mapping[str, FileSource]
     setup: Setup
     timeouts: Timeouts
+    blueprint_name: str | None = None
+    blueprint: Blueprint | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,15 +201,49 @@ class Provider(Protocol):
 
     billed: bool
 
-    async def create(self, request: Request, *, labels: Mapping[str, str]) -> Started:
+    @property
+    def account(self) -> Account:
+        """What the account keeps between runs."""
+
+    async def create(self, request: Request, *, labels: Mapping[str, str], snapshot_id: str | None = None) -> Started:
         """Create a devbox and wait until it runs.
+
+        Args:
+            request: What is wanted.
+            labels: Its metadata, beside the user's own.
+            snapshot_id: The disk snapshot it starts from instead of its blueprint.
 
         Raises:
             ApiFailure: It could not be had. One may exist all the same; ``find`` tells.
         """
 
+    async def attach(
+        self, request: Request, *, labels: Mapping[str, str], devbox_id: str, state: str | None
+    ) -> Started:
+        """Return an existing devbox as if it had just been created; nothing is sent.
+
+        Args:
+            request: What is wanted; its ports and timeouts count, not those in *state*.
+            labels: Its metadata, beside the user's own.
+            devbox_id: Which one.
+            state: What ``serialise`` gave for it; None makes that anew from the request.
+
+        Raises:
+            StateUnusable: The SDK does not take *state*, or it names another devbox.
+        """
+
+    def serialise(self, started: Started) -> str:
+        """Return the session's state exactly as the SDK's own client serialises it, as JSON."""
+
     async def materialise(self, started: Started, request: Request) -> None:
         """Put the manifest into the workspace.
+
+        Raises:
+            ApiFailure: An entry could not be put there.
+        """
+
+    async def renew(self, started: Started, request: Request) -> None:
+        """Put what of the manifest is ephemeral into the workspace of a devbox whose disk has the rest.
 
         Raises:
             ApiFailure: An entry could not be put there.

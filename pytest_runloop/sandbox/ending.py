@@ -26,7 +26,7 @@ async def delete(api: DevboxApi, *, seconds: float) -> None:
     reason = ""
     status: DevboxStatus | None
     try:
-        if (await _status(api)).status in GONE:
+        if (await status_of(api)).status in GONE:
             return
         await api.shutdown()
         status = await _await_status(api, GONE, seconds=seconds)
@@ -36,8 +36,8 @@ async def delete(api: DevboxApi, *, seconds: float) -> None:
         raise _left_behind(api, "deleted", reason, status)
 
 
-async def verify_suspended(api: DevboxApi, *, seconds: float) -> None:
-    """Return once a devbox whose suspension was asked for is suspended, or gone.
+async def verify_suspended(api: DevboxApi, *, seconds: float) -> DevboxStatus:
+    """Return the status of a devbox whose suspension was asked for, once it is suspended, or gone.
 
     Raises:
         TeardownError: It is neither after *seconds*.
@@ -49,16 +49,15 @@ async def verify_suspended(api: DevboxApi, *, seconds: float) -> None:
         reason, status = f" ({failure})", None
     if status is None or status.status not in ASIDE:
         raise _left_behind(api, "suspended", reason, status)
+    return status
 
 
-async def _await_status(api: DevboxApi, wanted: tuple[str, ...], *, seconds: float) -> DevboxStatus:
-    now = await _status(api)
-    if now.status in wanted:
-        return now
-    return await api.await_status(*wanted, seconds=seconds)
+async def status_of(api: DevboxApi) -> DevboxStatus:
+    """Return a devbox's status; one that nobody knows is shut down.
 
-
-async def _status(api: DevboxApi) -> DevboxStatus:
+    Raises:
+        ApiFailure: It could not be found out.
+    """
     try:
         return await api.status()
     except ApiFailure as failure:
@@ -67,9 +66,16 @@ async def _status(api: DevboxApi) -> DevboxStatus:
         raise
 
 
+async def _await_status(api: DevboxApi, wanted: tuple[str, ...], *, seconds: float) -> DevboxStatus:
+    now = await status_of(api)
+    if now.status in wanted:
+        return now
+    return await api.await_status(*wanted, seconds=seconds)
+
+
 async def _last_word(api: DevboxApi) -> DevboxStatus | None:
     try:
-        return await _status(api)
+        return await status_of(api)
     except ApiFailure:
         return None
 

@@ -11,6 +11,7 @@ CONFTEST = """
     from pathlib import Path
 
     import pytest
+    from tests.plugin.fake_preparations import FakePreparations
     from tests.plugin.fake_provisioner import FakeProvisioner
 
     @pytest.fixture(scope="session")
@@ -18,6 +19,10 @@ CONFTEST = """
         provisioner = FakeProvisioner(request.config.rootpath / "log")
         yield provisioner
         provisioner.close()
+
+    @pytest.fixture(scope="session")
+    def runloop_preparations(runloop_provisioner):
+        yield FakePreparations(runloop_provisioner)
 """
 
 
@@ -40,3 +45,14 @@ def log(project: pytest.Pytester) -> Callable[[], list[str]]:
     """What was done to the fake sandboxes, in order."""
     path: Path = project.path / "log"
     return lambda: path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture(scope="session")
+def _sdk() -> None:
+    """Load the SDK and the core for good.
+
+    What a run in process imports is forgotten after it: the SDK takes seconds, and of the core half would stay, as
+    attributes of packages.
+    """
+    from pytest_runloop import preparation, provisioning  # noqa: F401
+    from pytest_runloop.sandbox.runloop import provider  # noqa: F401

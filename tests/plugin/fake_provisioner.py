@@ -56,7 +56,7 @@ class FakeProvisioner:
             raise ProvisioningError(msg)
         self.created += 1
         devbox_id = name or f"dbx_{self.created}"
-        self._write(f"create {devbox_id}")
+        self.write(f"create {devbox_id}")
         yield FakeSandbox(devbox_id=devbox_id, spec=spec)
         if name.startswith("sticky"):
             self.left_behind += (devbox_id,)
@@ -64,14 +64,14 @@ class FakeProvisioner:
             raise TeardownError(msg)
         if spec.options.get("pause_on_exit"):
             self.suspended += 1
-            self._write(f"suspend {devbox_id}")
+            self.write(f"suspend {devbox_id}")
         else:
             self.deleted += 1
-            self._write(f"delete {devbox_id}")
+            self.write(f"delete {devbox_id}")
 
     def close(self) -> None:
-        self._write("close")
+        self.write("close")
 
-    def _write(self, line: str) -> None:
+    def write(self, line: str) -> None:
         with self._log.open("a") as log:
             log.write(line + "\n")

@@ -36,12 +36,6 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("emulator")
 
 
-@pytest.fixture(scope="session")
-def _sdk() -> None:
-    """Load the SDK for good: what a run in process imports is forgotten after it, and this takes seconds."""
-    from pytest_runloop.sandbox.runloop import provider  # noqa: F401
-
-
 @pytest.fixture
 def project(
     empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, state: Path, _sdk: None
@@ -92,7 +86,12 @@ def test_a_mark_becomes_a_sandbox(project: pytest.Pytester) -> None:
     result = project.runpytest_inprocess()
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["runloop: target auto (default) -> emulator", "*2 sandboxes created, 2 deleted*"])
+    result.stdout.fnmatch_lines(
+        [
+            "runloop: target auto (default) -> emulator",
+            "*4 sandboxes created (2 forked), 2 prepared, 2 deleted, 2 suspended*",
+        ]
+    )
 
 
 def test_a_mistake_that_only_the_sdk_knows_is_one_clear_line(project: pytest.Pytester) -> None:

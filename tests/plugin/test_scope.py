@@ -13,11 +13,11 @@ def test_tests_of_a_module_that_ask_for_the_same_share_one(
     body = """
         import pytest
 
-        pytestmark = pytest.mark.runloop(scope="module", files={"a": "1"}, setup=["true"], exposed_ports=(80,))
+        pytestmark = pytest.mark.runloop(scope="module", files={"a": "1"}, exposed_ports=(80,))
 
         def test_one(runloop_sandbox): ...
 
-        @pytest.mark.runloop(exposed_ports=[80], setup="true")
+        @pytest.mark.runloop(exposed_ports=[80])
         def test_the_same_in_other_words(runloop_sandbox): ...
 
         @pytest.mark.runloop(files={"a": "2"})
@@ -87,6 +87,25 @@ def test_a_run_shares_over_modules(project: pytest.Pytester, log: Callable[[], l
 
     result.assert_outcomes(passed=2)
     assert log() == ["create dbx_1", "delete dbx_1", "close"]
+
+
+def test_tests_that_share_a_set_up_share_one_fork_of_it(project: pytest.Pytester, log: Callable[[], list[str]]) -> None:
+    body = """
+        import pytest
+
+        pytestmark = pytest.mark.runloop(scope="module", setup=["make"])
+
+        def test_one(runloop_sandbox): ...
+
+        @pytest.mark.runloop(setup="make")
+        def test_the_same_in_other_words(runloop_sandbox): ...
+        """
+    project.makepyfile(test_a=body, test_b=body)
+
+    result = project.runpytest_inprocess()
+
+    result.assert_outcomes(passed=4)
+    assert log() == ["prepare make as user", "fork dbx_1", "delete dbx_1", "fork dbx_2", "delete dbx_2", "close"]
 
 
 def test_a_sandbox_that_could_not_be_made_is_not_shared(project: pytest.Pytester) -> None:

@@ -28,6 +28,62 @@ def test_a_suspended_sandbox_counts_as_such(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["=* runloop: 1 sandbox created, 0 deleted, 1 suspended =*"])
 
 
+def test_what_was_prepared_found_forked_and_resumed_is_counted(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.runloop(setup="make")
+
+        def test_one(runloop_sandbox): ...
+        def test_two(runloop_sandbox): ...
+        def test_three(suspended_snapshot):
+            with suspended_snapshot.resume(): ...
+
+        @pytest.mark.runloop(setup=None)
+        def test_fresh(runloop_sandbox): ...
+        """
+    )
+
+    result = project.runpytest_inprocess()
+
+    result.stdout.fnmatch_lines(
+        ["=* runloop: 3 sandboxes created (2 forked), 1 resumed, 1 prepared, 2 found, 3 deleted, 1 suspended =*"]
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_was_mended_is_told_once(project: pytest.Pytester, workers: int) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.runloop(setup="gone")
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(suspended_snapshot, number): ...
+        """
+    )
+
+    result = project.runpytest_inprocess(f"-n{workers}")
+
+    assert result.outlines.count("noticed: the disk snapshot was gone") == 1
+
+
+def test_what_was_swept_is_counted(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.runloop(setup="old")
+        def test_it(suspended_snapshot): ...
+        """
+    )
+
+    result = project.runpytest_inprocess()
+
+    result.stdout.fnmatch_lines(["=* runloop: 0 sandboxes created, 1 prepared, 0 deleted, 1 swept =*"])
+
+
 def test_a_run_without_sandboxes_says_nothing(project: pytest.Pytester) -> None:
     project.makepyfile("def test_it(): ...")
 

@@ -63,7 +63,7 @@ def test_a_place_that_can_t_be_written_is_named(
     result = empty_project.runpytest_inprocess()
 
     result.assert_outcomes(errors=3)
-    result.stdout.fnmatch_lines(["the emulator can't write to /dev/null/state/runs/*PYTEST_RUNLOOP_STATE"])
+    result.stdout.fnmatch_lines(["this run can't write to /dev/null/state/runs/*PYTEST_RUNLOOP_STATE"])
 
 
 def test_an_endpoint_of_the_project_s_own_needs_neither_key_nor_emulator(empty_project: pytest.Pytester) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 
+from pytest_runloop.blueprint import Blueprint
 from pytest_runloop.errors import SpecError
 from pytest_runloop.fields import _RULES, NAMES, check
 from pytest_runloop.spec import Scope
@@ -29,6 +30,7 @@ def test_every_argument_has_a_rule() -> None:
         {},
         dict.fromkeys(NAMES),
         {"blueprint": "py"},
+        {"blueprint": Blueprint(base="py")},
         {"blueprint_id": "bpt_1", "blueprint": None},
         {"env_vars": {"A": "1"}, "metadata": {}, "name": "x", "pause_on_exit": True},
         {"exposed_ports": (1, 65535)},
@@ -52,7 +54,7 @@ def test_what_is_right_is_accepted(fields: Mapping[str, object]) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
-        ("blueprint", 3, "3 is not a non-empty str"),
+        ("blueprint", 3, "3 is neither a non-empty str nor a pytest_runloop.Blueprint"),
         ("blueprint_name", "", "'' is not a non-empty str"),
         ("env_vars", ["A=1"], "a list is not a mapping of names to str"),
         ("env_vars", {"": "1"}, "the key '' is not a non-empty str"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_runloop.blueprint import Blueprint
 from pytest_runloop.errors import SpecError
 from pytest_runloop.markers import as_root, override
 from pytest_runloop.spec import SandboxSpec, Scope
@@ -41,6 +42,20 @@ def test_none_goes_back_to_the_default() -> None:
 )
 def test_a_blueprint_replaces_a_blueprint(given: dict[str, object], option: dict[str, object]) -> None:
     assert dict(changed(**given).options) == {"name": "far", **option}
+
+
+def test_a_described_blueprint_takes_the_place_of_a_named_one_and_the_other_way_round() -> None:
+    described = changed(blueprint=Blueprint(base="py"))
+    named = changed(described, blueprint_id="bpt_1")
+    neither = changed(described, blueprint=None)
+
+    assert (described.blueprint, dict(described.options)) == (Blueprint(base="py"), {"name": "far"})
+    assert (named.blueprint, dict(named.options)) == (None, {"name": "far", "blueprint_id": "bpt_1"})
+    assert (neither.blueprint, dict(neither.options)) == (None, {"name": "far"})
+
+
+def test_a_described_blueprint_stays_when_something_else_is_changed() -> None:
+    assert changed(changed(blueprint=Blueprint(base="py")), name="near").blueprint == Blueprint(base="py")
 
 
 def test_equal_wishes_become_equal_specs() -> None:

@@ -7,18 +7,26 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from pytest_runloop.dockerfiles import Dockerfiles
 from pytest_runloop.errors import ProvisioningError
 from pytest_runloop.sharing import SandboxPool
 from pytest_runloop.spec import SandboxSpec
+from tests.plugin.fake_preparations import FakePreparations
 from tests.plugin.fake_provisioner import FakeProvisioner
 
 if TYPE_CHECKING:
+    from pytest_runloop.preparation import Preparations
     from pytest_runloop.provisioning import Provisioner
 
 
 @pytest.fixture
 def pool(tmp_path: Path) -> SandboxPool:
-    return SandboxPool(cast("Provisioner", FakeProvisioner(tmp_path / "log")))
+    provisioner = FakeProvisioner(tmp_path / "log")
+    return SandboxPool(
+        cast("Provisioner", provisioner),
+        preparations=cast("Preparations", FakePreparations(provisioner)),
+        dockerfiles=Dockerfiles({}, root=tmp_path),
+    )
 
 
 def test_equal_wishes_of_different_tests_share(pool: SandboxPool) -> None:

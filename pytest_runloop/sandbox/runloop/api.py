@@ -16,7 +16,7 @@ from pytest_runloop.sandbox.boundary import ApiFailure, DevboxStatus, Execution,
 from pytest_runloop.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pytest_runloop.sandbox.looplocal import LoopLocal
     from pytest_runloop.target import Endpoint
@@ -119,7 +119,7 @@ class VendorDevbox:
     async def status(self) -> DevboxStatus:
         """Return the devbox's status."""
         with failures():
-            return _status(await self._api.devboxes.retrieve(self.devbox_id, timeout=self._timeouts.fast_op_s))
+            return devbox_status(await self._api.devboxes.retrieve(self.devbox_id, timeout=self._timeouts.fast_op_s))
 
     async def await_status(self, *statuses: str, seconds: float) -> DevboxStatus:
         """Return the status once it is one of *statuses*, or whatever it is after *seconds*."""
@@ -129,9 +129,34 @@ class VendorDevbox:
             hold = min(left, LONGEST_STATUS_POLL_S)
             view = await self._long_poll(path, list(statuses), DevboxView, seconds=hold)
             if view is not None:
-                return _status(view)
+                return devbox_status(view)
             left -= hold
         return await self.status()
+
+    async def suspend(self) -> None:
+        """Begin to suspend the devbox."""
+        with failures():
+            await self._api.devboxes.suspend(self.devbox_id, timeout=self._timeouts.suspend_s)
+
+    async def resume(self) -> None:
+        """Begin to resume the devbox."""
+        with failures():
+            await self._api.devboxes.resume(self.devbox_id, timeout=self._timeouts.resume_s)
+
+    async def relabel(self, labels: Mapping[str, str]) -> DevboxStatus:
+        """Replace the devbox's metadata, all of it."""
+        with failures():
+            return devbox_status(
+                await self._api.devboxes.update(self.devbox_id, metadata=dict(labels), timeout=self._timeouts.fast_op_s)
+            )
+
+    async def snapshot(self, *, name: str, labels: Mapping[str, str]) -> str:
+        """Begin a snapshot of the disk and return its id."""
+        with failures():
+            view = await self._api.devboxes.snapshot_disk_async(
+                self.devbox_id, name=name, metadata=dict(labels), timeout=self._timeouts.snapshot_s
+            )
+        return str(view.id)
 
     async def shutdown(self) -> None:
         """Shut the devbox down for good."""
@@ -194,8 +219,9 @@ def _execution(view: DevboxAsyncExecutionDetailView) -> Execution:
     )
 
 
-def _status(view: DevboxView) -> DevboxStatus:
-    return DevboxStatus(view.status, view.failure_reason or view.shutdown_reason)
+def devbox_status(view: DevboxView) -> DevboxStatus:
+    """Return what a view says of a devbox's status."""
+    return DevboxStatus(view.status, view.failure_reason or view.shutdown_reason, labels=view.metadata)
 
 
 def _words(error: APIStatusError) -> str:

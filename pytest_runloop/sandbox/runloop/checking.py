@@ -43,7 +43,7 @@ def check(spec: SandboxSpec) -> Request:
 
 
 def _checked(spec: SandboxSpec) -> Request:
-    options = check_options(spec.options, user=spec.user)
+    options = check_options(_with_blueprint(spec), user=spec.user)
     manifest = _manifest(spec.manifest, home=options.home, account=options.account)
     files = _files(spec.files, root=manifest.root, local_root=spec.local_root)
     _refuse_overlaps(manifest, files)
@@ -59,7 +59,22 @@ def _checked(spec: SandboxSpec) -> Request:
         files=files,
         setup=_setup(spec.setup),
         timeouts=_timeouts(options),
+        blueprint_name=options.sdk.blueprint_name,
+        blueprint=spec.blueprint,
     )
+
+
+def _with_blueprint(spec: SandboxSpec) -> Mapping[str, object]:
+    if spec.blueprint is None:
+        return spec.options
+    given = [name for name in ("blueprint_id", "blueprint_name") if spec.options.get(name) is not None]
+    if given:
+        message = f"blueprint, {given[0]}: a sandbox has one blueprint; keep one of them"
+        raise SpecError(message, field="blueprint")
+    if spec.blueprint.dockerfile is not None and spec.blueprint.base is not None:
+        message = "blueprint: it has a dockerfile and a base; keep one: a Dockerfile says itself what it starts from"
+        raise SpecError(message, field="blueprint")
+    return {**spec.options, "blueprint_name": spec.blueprint.name}
 
 
 def _manifest(given: object, *, home: str, account: str) -> Manifest:
@@ -169,4 +184,6 @@ def _timeouts(options: Options) -> Timeouts:
         upload_s=given.file_upload_s,
         download_s=given.file_download_s,
         suspend_s=given.suspend_s,
+        resume_s=given.resume_s,
+        snapshot_s=given.snapshot_s,
     )

@@ -49,6 +49,11 @@ class NativeSandbox:
         return self._session
 
     @property
+    def state(self) -> RunloopSandboxSessionState:
+        """What the SDK can resume this session from."""
+        return self._inner.state
+
+    @property
     def devbox_id(self) -> str:
         """The devbox the session is on now; restoring a disk snapshot moves a session to another one."""
         return self._inner.devbox_id

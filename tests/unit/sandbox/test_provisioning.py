@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_runloop.cache.gate import Gate, Place
 from pytest_runloop.errors import ProvisioningError, SpecError, TeardownError
 from pytest_runloop.provisioning import Provisioner
 from pytest_runloop.sandbox import creation
@@ -294,3 +296,57 @@ def test_a_port_that_is_not_exposed_is_refused_before_any_request(
 
         assert sandbox.url(8000, wait_s=0) == "http://127.0.0.1:1/8000"
         assert provider.devboxes[0].commands == []
+
+
+class CountingGate(Gate):
+    """A gate that knows how many are inside; the operating system forgets a lock that nobody refers to."""
+
+    inside = 0
+
+    def enter(self, *, stop: threading.Event | None = None) -> Place:
+        place = super().enter(stop=stop)
+        self.inside += 1
+        return CountedPlace(place, self)
+
+
+class CountedPlace(Place):
+    def __init__(self, place: Place, gate: CountingGate) -> None:
+        self._place = place
+        self._gate: CountingGate | None = gate
+
+    def leave(self) -> None:
+        gate, self._gate = self._gate, None
+        if gate is not None:
+            gate.inside -= 1
+            self._place.leave()
+
+
+def test_a_place_is_taken_while_the_devbox_exists(provider: FakeProvider, tmp_path: Path) -> None:
+    gate = CountingGate(tmp_path, 2)
+    provisioner = Provisioner(ENDPOINT, open_provider=lambda _: provider, gate=gate)
+
+    with provisioner.provide(spec()), provisioner.provide(spec()):
+        assert gate.inside == 2
+    assert gate.inside == 0
+
+    provider.create_failure = REFUSED
+    with pytest.raises(ProvisioningError), provisioner.provide(spec()):
+        pass
+    provider.create_failure, provider.materialise_failure = None, REFUSED
+    with pytest.raises(ProvisioningError), provisioner.provide(spec()):
+        pass
+
+    assert gate.inside == 0
+    provisioner.close()
+
+
+def test_a_place_is_given_up_even_if_the_devbox_could_not_be_deleted(provider: FakeProvider, tmp_path: Path) -> None:
+    gate = CountingGate(tmp_path, 1)
+    provisioner = Provisioner(ENDPOINT, open_provider=lambda _: provider, gate=gate)
+    provider.prepare = refuse_shutdown
+
+    with pytest.raises(TeardownError), provisioner.provide(spec()):
+        pass
+
+    assert gate.inside == 0
+    provisioner.close()

@@ -1,0 +1,1 @@
+"""What is remembered of prepared sandboxes between runs. Knows neither pytest nor the SDKs nor the other rooms."""
