@@ -326,7 +326,7 @@ def test_two_at_once_in_one_test_do_not_wait_for_each_other(stage: Stage) -> Non
     prepared = stage.process().prepared(spec())
 
     async def test() -> list[object]:
-        return await asyncio.gather(prepared.resume(), prepared.resume(), return_exceptions=True)
+        return [*await asyncio.gather(prepared.resume(), prepared.resume(), return_exceptions=True)]
 
     kinds = sorted(type(one).__name__ for one in asyncio.run(test()))
     prepared.close()
