@@ -18,6 +18,7 @@ from pytest_runloop.preparing.forking import Fork
 from pytest_runloop.preparing.lending import Lent
 from pytest_runloop.preparing.prepared import Prepared
 from pytest_runloop.preparing.resuming import Resumption, state_of
+from pytest_runloop.preparing.turn import Turn
 from pytest_runloop.target import Endpoint, Target
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from pytest_runloop.spec import SandboxSpec
 
 __all__ = ["Lent", "Preparations", "SuspendedSnapshot"]
-
-
-def _never() -> bool:
-    return False
 
 
 def _nobody(_: Sandbox) -> None:
@@ -108,14 +105,15 @@ class Preparations:
         self,
         spec: SandboxSpec,
         *,
-        failed: Callable[[], bool] = _never,
+        failed: Callable[[], bool] | None = None,
         lend: Callable[[Sandbox], object] = _nobody,
     ) -> SuspendedSnapshot:
         """Find what a spec describes prepared, or prepare it; if another process is at it, wait.
 
         Args:
             spec: What to prepare. Its names, metadata, ports and timeouts count for every sandbox made from it.
-            failed: Asked when a resumed sandbox is given back: whether the test has failed.
+            failed: Whether the test has failed, asked when a resumed sandbox is given back and again when the result is
+                closed: only then other tests get it. If left out, they get it when it is given back.
             lend: Called with each sandbox that is handed out.
 
         Raises:
@@ -152,13 +150,13 @@ class SuspendedSnapshot:
         self,
         prepared: Prepared,
         *,
-        failed: Callable[[], bool],
+        failed: Callable[[], bool] | None,
         lend: Callable[[Sandbox], object],
         keep: Callable[[Lent], object],
     ) -> None:
         """Make it for one test; only ``Preparations`` does."""
         self._prepared = prepared
-        self._failed = failed
+        self._turn = Turn(prepared, failed=failed)
         self._lend = lend
         self._keep_longest = keep
         self._awaited: list[Lent] = []
@@ -185,7 +183,7 @@ class SuspendedSnapshot:
         ``client.resume(client.deserialize_session_state(json.loads(state_json)))`` resumes it anywhere; what that
         leaves on the disk is there for the next ``resume()``. If no devbox is suspended, one is.
         """
-        return state_of(self._prepared)
+        return state_of(self._prepared, self._turn)
 
     def fork(self) -> Lent:
         """Give a pristine sandbox; any number at once. It is deleted at its end."""
@@ -194,13 +192,13 @@ class SuspendedSnapshot:
     def resume(self, *, failed: Callable[[], bool] | None = None) -> Lent:
         """Give the suspended sandbox with what earlier tests left on its disk, to nobody else at the same time.
 
-        At its end it is suspended again. If its test fails it is deleted, and the next one starts from the disk
-        snapshot.
+        At its end it is suspended again, and other tests may have it when this one has ended, in ``close``. If this one
+        fails, also after it gave the sandbox back, it is deleted, and the next one starts from the disk snapshot.
 
         Args:
-            failed: Asked at the end whether the test has failed; by default the one that asked for all of this.
+            failed: Asked whether the test has failed; by default the one that asked for all of this.
         """
-        use = Resumption(self._prepared, failed=failed or self._failed)
+        use = Resumption(self._prepared, self._turn, failed=failed)
         return Lent(use, keep=self._keep, lend=self._lend)
 
     def rebuild(self) -> None:
@@ -208,12 +206,14 @@ class SuspendedSnapshot:
         self._prepared.renew()
 
     def close(self) -> None:
-        """End everything that was awaited, last first. Idempotent.
+        """End everything that was awaited, last first, and hand the suspended devbox on. Idempotent.
 
         Raises:
             TeardownError: A devbox could not be verified as ended; the others are.
         """
         with ExitStack() as stack:
+            # Pushed first, so called last.
+            stack.callback(self._turn.close)
             while self._awaited:
                 # Pushed first to last, so called last to first.
                 stack.callback(self._awaited.pop(0).close)

@@ -172,6 +172,10 @@ class Provisioner:
         """
         return self._end(running, partial(self._put_aside, snapshot_id=snapshot_id))
 
+    def set_aside(self, running: Running) -> str | None:
+        """Suspend a devbox, verified, that nobody vouches for yet; or delete it and return why; raises as above."""
+        return self._end(running, self._set_aside)
+
     def ask(self, work: Callable[[Provider], Coroutine[Any, Any, T]]) -> T:
         """Run work with the provider on its own loop."""
         return self._portal.call(self._asked(work))
@@ -263,16 +267,25 @@ class Provisioner:
         await ending.verify_suspended(running.api, seconds=running.request.timeouts.suspend_s)
         self.suspended += 1
 
+    async def _set_aside(self, running: Running) -> str | None:
+        limits = running.request.timeouts
+        reason = await resuming.set_aside(running.api, suspend_s=limits.suspend_s, cleanup_s=limits.cleanup_s)
+        self._count(reason)
+        return reason
+
     async def _put_aside(self, running: Running, *, snapshot_id: str) -> str | None:
         limits = running.request.timeouts
         reason = await resuming.put_aside(
             running.api, snapshot_id=snapshot_id, suspend_s=limits.suspend_s, cleanup_s=limits.cleanup_s
         )
+        self._count(reason)
+        return reason
+
+    def _count(self, reason: str | None) -> None:
         if reason is None:
             self.suspended += 1
         else:
             self.deleted += 1
-        return reason
 
     async def _asked(self, work: Callable[[Provider], Coroutine[Any, Any, T]]) -> T:
         return await work(self._opened())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_runloop.cache.entry import Entry
     from pytest_runloop.preparing.prepared import Prepared
+    from pytest_runloop.preparing.turn import Turn
     from pytest_runloop.sandbox.boundary import DevboxApi, Provider, Timeouts
     from pytest_runloop.sandbox.handle import Sandbox
     from pytest_runloop.sandbox.running import Running
@@ -40,18 +41,20 @@ MENDED = {
 class Resumption:
     """One use of the suspended devbox; implements ``lending.Opening``."""
 
-    def __init__(self, prepared: Prepared, *, failed: Callable[[], bool]) -> None:
+    def __init__(self, prepared: Prepared, turn: Turn, *, failed: Callable[[], bool] | None = None) -> None:
         """Make a use; nothing is done yet.
 
         Args:
             prepared: Which prepared sandbox.
-            failed: Asked at the end: whether the test has failed, so that nobody may get what it left.
+            turn: The test's right to it, which ends after this.
+            failed: Asked at the end of this use: whether nobody may get what it left. By default the turn's.
         """
+        self._failed = failed or turn.failed
         self._prepared = prepared
+        self._turn = turn
         self._bench = prepared.bench
         # The SDK's mark of a session that is meant to be resumed; it is part of the state.
         self._spec = replace(prepared.spec, options={**prepared.spec.options, "pause_on_exit": True})
-        self._failed = failed
         self._running: Running | None = None
         self._end = ExitStack()
 
@@ -65,23 +68,24 @@ class Resumption:
         with ExitStack() as undo:
             self._prepared.take()
             undo.callback(self._prepared.give_back)
-            key, test = self._prepared.key, self._prepared.spec.test
-            saying = f"waiting for another test that has resumed the sandbox {test} wants ({key})"
-            lease = self._bench.hold(key, "resume", saying=saying, stop=stop)
-            undo.callback(lease.release)
+            undo.callback(self._turn.end_use)
+            self._turn.begin(stop=stop)
             self._prepared.look_again()
             # A second time, because the disk may have been gone as well; what is prepared then is suspended.
             running = self._had(stop) or self._had(stop)
             if running is None:
-                message = f"{test}: the disk snapshot is deleted as soon as it is taken; see who does that"
+                message = (
+                    f"{self._prepared.spec.test}: the disk snapshot is deleted as soon as it is taken; see who does"
+                )
                 raise ProvisioningError(message)
+            self._turn.keep(None)
             self._running = running
             self._end = undo.pop_all()
         self._bench.notes.count(resumed=1)
         return running.sandbox
 
     def close(self, *, raised: bool) -> None:
-        """Suspend the devbox for the next one; or delete it, if anything went wrong.
+        """Suspend the devbox until the test's end; or delete it, if anything went wrong.
 
         Raises:
             TeardownError: It could be verified neither as suspended nor as gone.
@@ -91,11 +95,11 @@ class Resumption:
             message = f"the sandbox {self._prepared.key} is not resumed"
             raise ProvisioningError(message)
         with self._end:
-            if raised or self._failed() or self._is_outdated():
-                self._remember(None)
+            if raised or self._failed() or self._turn.is_outdated():
+                self._turn.forget()
                 self._bench.provisioner.delete(running)
             else:
-                self._put_aside(running)
+                self._set_aside(running)
 
     def _had(self, stop: threading.Event) -> Running | None:
         return self._resumed(stop) or self._replaced(stop)
@@ -138,7 +142,7 @@ class Resumption:
     def _begin(self, devbox_id: str, state: str | None, stop: threading.Event) -> Running:
         entry = self._prepared.entry
         bench = self._bench
-        claim = Claim(key=entry.key, snapshot_id=entry.snapshot_id, machine=bench.machine, holder=bench.holder())
+        claim = Claim(key=entry.key, snapshot_id=entry.snapshot_id, machine=bench.machine, holder=self._turn.holder)
 
         async def wake(api: DevboxApi, limits: Timeouts) -> None:
             await claims.resume(api, claim=claim, seconds=limits.resume_s)
@@ -159,31 +163,30 @@ class Resumption:
     def _replaced(self, stop: threading.Event) -> Running | None:
         marks = {
             **self._bench.marks(self._prepared.entry, kind=labels.PREPARED),
-            labels.HOLDER: self._bench.holder(),
+            labels.HOLDER: self._turn.holder,
         }
         running = self._prepared.from_disk(marks=marks, spec=self._spec, stop=stop)
         if running is not None:
             self._remember(running)
         return running
 
-    def _is_outdated(self) -> bool:
-        """Say whether the sandbox was prepared anew meanwhile, so that this devbox has nothing to do with it."""
-        known = self._bench.indexed(self._prepared.key)
-        return known is not None and known.snapshot_id != self._prepared.entry.snapshot_id
-
-    def _put_aside(self, running: Running) -> None:
-        reason = self._bench.provisioner.put_aside(running, snapshot_id=self._prepared.entry.snapshot_id)
+    def _set_aside(self, running: Running) -> None:
+        provisioner, snapshot_id = self._bench.provisioner, self._prepared.entry.snapshot_id
+        if self._turn.lasts:
+            reason = provisioner.set_aside(running)
+            self._turn.keep(running.api.devbox_id)
+        else:
+            reason = provisioner.put_aside(running, snapshot_id=snapshot_id)
         if reason is not None:
             self._bench.notes.problem(f"{reason}; the next resume() starts another one from the disk snapshot")
-            self._remember(None)
+            self._turn.forget()
 
-    def _remember(self, running: Running | None) -> None:
+    def _remember(self, running: Running) -> None:
         """Note which devbox is the suspended one; that it is in use now, its own metadata says."""
-        if self._is_outdated():
+        if self._turn.is_outdated():
             return
-        state = None if running is None else self._bench.provisioner.ask(partial(_serialised, running=running))
-        devbox_id = None if running is None else running.api.devbox_id
-        self._prepared.entry = replace(self._prepared.entry, devbox_id=devbox_id, state=state)
+        state = self._bench.provisioner.ask(partial(_serialised, running=running))
+        self._prepared.entry = replace(self._prepared.entry, devbox_id=running.api.devbox_id, state=state)
         self._bench.remember(self._prepared.entry)
 
     def _unanswered(self, failure: ApiFailure) -> ProvisioningError:
@@ -196,7 +199,7 @@ async def _serialised(provider: Provider, *, running: Running) -> str:
     return provider.serialise(running.started)
 
 
-def state_of(prepared: Prepared) -> str:
+def state_of(prepared: Prepared, turn: Turn) -> str:
     """Return the serialised session state of the suspended devbox, making one if there is none.
 
     Raises:
@@ -206,7 +209,7 @@ def state_of(prepared: Prepared) -> str:
     known = _known_state(prepared.entry)
     if known is not None:
         return known
-    use = Resumption(prepared, failed=lambda: False)
+    use = Resumption(prepared, turn, failed=lambda: False)
     use.open(stop=threading.Event())
     use.close(raised=False)
     made = _known_state(prepared.entry)

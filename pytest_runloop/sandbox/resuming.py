@@ -104,15 +104,49 @@ async def put_aside(api: DevboxApi, *, snapshot_id: str, suspend_s: float, clean
     try:
         await api.suspend()
         now = await ending.verify_suspended(api, seconds=suspend_s)
-        if now.status != SUSPENDED:
-            return f"devbox {api.devbox_id} did not survive its suspension: it is {now}"
-        # Not earlier: if it can't be said, nobody may trust the disk.
-        kept = {name: value for name, value in now.labels.items() if name != labels.HOLDER}
-        await api.relabel({**kept, labels.KIND: labels.PREPARED, labels.BASE: snapshot_id})
+        return await _vouched(api, now, snapshot_id=snapshot_id)
     except (ApiFailure, TeardownError) as failure:
-        await ending.delete(api, seconds=cleanup_s)
-        return f"devbox {api.devbox_id} could not be suspended in good order, and was deleted: {failure}"
+        return await _given_up(api, failure, cleanup_s=cleanup_s)
+
+
+async def set_aside(api: DevboxApi, *, suspend_s: float, cleanup_s: float) -> str | None:
+    """Suspend a devbox that nobody vouches for yet, so that its holder keeps it; or delete it and return why.
+
+    Raises:
+        TeardownError: Neither could be verified.
+    """
+    try:
+        await api.suspend()
+        now = await ending.verify_suspended(api, seconds=suspend_s)
+    except (ApiFailure, TeardownError) as failure:
+        return await _given_up(api, failure, cleanup_s=cleanup_s)
+    return None if now.status == SUSPENDED else f"devbox {api.devbox_id} did not survive its suspension: it is {now}"
+
+
+async def vouch(api: DevboxApi, *, snapshot_id: str, cleanup_s: float) -> str | None:
+    """Say in a suspended devbox's metadata that its disk is in good order; or delete it and return why.
+
+    Raises:
+        TeardownError: Neither could be verified.
+    """
+    try:
+        return await _vouched(api, await ending.status_of(api), snapshot_id=snapshot_id)
+    except ApiFailure as failure:
+        return await _given_up(api, failure, cleanup_s=cleanup_s)
+
+
+async def _vouched(api: DevboxApi, now: DevboxStatus, *, snapshot_id: str) -> str | None:
+    if now.status != SUSPENDED:
+        return f"devbox {api.devbox_id} did not survive its suspension: it is {now}"
+    # Not earlier: if it can't be said, nobody may trust the disk.
+    kept = {name: value for name, value in now.labels.items() if name != labels.HOLDER}
+    await api.relabel({**kept, labels.KIND: labels.PREPARED, labels.BASE: snapshot_id})
     return None
+
+
+async def _given_up(api: DevboxApi, failure: Exception, *, cleanup_s: float) -> str:
+    await ending.delete(api, seconds=cleanup_s)
+    return f"devbox {api.devbox_id} could not be suspended in good order, and was deleted: {failure}"
 
 
 def _check(now: DevboxStatus, claim: Claim) -> None:
@@ -123,8 +157,8 @@ def _check(now: DevboxStatus, claim: Claim) -> None:
         reason = "is not the one that was prepared for this: its metadata names another disk"
         raise NotResumed(reason, fate=Fate.OTHERS)
     holder = now.labels.get(labels.HOLDER)
-    if holder is not None:
-        ours = holder.startswith(f"{claim.machine}:")
+    if holder not in {None, claim.holder}:
+        ours = str(holder).startswith(f"{claim.machine}:")
         reason = f"was not left in good order by its last user: it is {now}"
         raise NotResumed(reason, fate=Fate.DISCARD if ours else Fate.BUSY)
     if now.status != SUSPENDED:

@@ -22,7 +22,7 @@ request = urllib.request.Request(os.environ["RUNLOOP_BASE_URL"] + "/v1/devboxes"
 request.add_header("Authorization", "Bearer " + os.environ["RUNLOOP_API_KEY"])
 print(urllib.request.urlopen(request).status)
 """
-UNTIL_TERMINATED = "trap 'exit 3' TERM; echo ready; while :; do read -r -t 1 _ < <(sleep 1) || true; done"
+UNTIL_TERMINATED = "trap 'kill $!; exit 3' TERM; sleep 60 & echo ready; wait"
 
 
 @pytest.fixture

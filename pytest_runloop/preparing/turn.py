@@ -1,0 +1,112 @@
+"""A test's turn with the suspended devbox: from its first resume to its end, for only then is it known how it went."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_runloop.preparing import sweeping
+from pytest_runloop.sandbox import resuming as claims
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from pytest_runloop.cache.lease import Lease
+    from pytest_runloop.preparing.prepared import Prepared
+
+CLEANUP_S = 30.0
+
+
+class Turn:
+    """The right of one test to the suspended devbox.
+
+    While it lasts, the devbox's metadata name its holder: nobody gets what the test has left before it has ended well.
+
+    Attributes:
+        lasts: Whether it goes on when the devbox is suspended, until ``close``; else it ends with each use.
+        failed: Whether the test has failed so far.
+    """
+
+    def __init__(self, prepared: Prepared, *, failed: Callable[[], bool] | None) -> None:
+        """Make a turn, which has not begun.
+
+        Args:
+            prepared: Which prepared sandbox.
+            failed: Whether the test has failed; None if nobody will tell, nor close this.
+        """
+        self.lasts = failed is not None
+        self.failed = failed or _never
+        self._prepared = prepared
+        self._bench = prepared.bench
+        self._holder = ""
+        self._lease: Lease | None = None
+        self._kept: str | None = None
+
+    @property
+    def holder(self) -> str:
+        """What stands for this turn in the metadata of a devbox."""
+        self._holder = self._holder or self._bench.holder()
+        return self._holder
+
+    def begin(self, *, stop: threading.Event) -> None:
+        """Wait until nobody else on this computer has the turn; again, it does nothing.
+
+        Raises:
+            lease.NotHad: *stop* was set.
+        """
+        if self._lease is None:
+            key = self._prepared.key
+            saying = f"waiting for another test that has resumed the sandbox {self._prepared.spec.test} wants ({key})"
+            self._lease = self._bench.hold(key, "resume", saying=saying, stop=stop)
+
+    def keep(self, devbox_id: str | None) -> None:
+        """Note which devbox is suspended and waits for the test's end."""
+        self._kept = devbox_id
+
+    def forget(self) -> None:
+        """Note for all that there is no suspended devbox."""
+        self._kept = None
+        if not self.is_outdated():
+            self._prepared.entry = replace(self._prepared.entry, devbox_id=None, state=None)
+            self._bench.remember(self._prepared.entry)
+
+    def is_outdated(self) -> bool:
+        """Say whether the sandbox was prepared anew meanwhile, so that this devbox has nothing to do with it."""
+        known = self._bench.indexed(self._prepared.key)
+        return known is not None and known.snapshot_id != self._prepared.entry.snapshot_id
+
+    def end_use(self) -> None:
+        """End the turn with the use, unless it lasts."""
+        if not self.lasts:
+            self.close()
+
+    def close(self) -> None:
+        """Hand the devbox on if the test has ended well; else delete it. Idempotent."""
+        lease, self._lease = self._lease, None
+        if lease is None:
+            return
+        try:
+            if self._kept is not None:
+                self._decide(self._kept)
+        finally:
+            lease.release()
+
+    def _decide(self, devbox_id: str) -> None:
+        if self.failed() or self.is_outdated():
+            self.forget()
+            sweeping.drop_devbox(self._bench, devbox_id)
+            return
+        snapshot_id = self._prepared.entry.snapshot_id
+        reason = self._bench.provisioner.finish(
+            lambda provider: claims.vouch(
+                provider.account.devbox(devbox_id), snapshot_id=snapshot_id, cleanup_s=CLEANUP_S
+            )
+        )
+        if reason is not None:
+            self._bench.notes.problem(f"{reason}; the next resume() starts another one from the disk snapshot")
+            self.forget()
+
+
+def _never() -> bool:
+    return False
