@@ -160,21 +160,17 @@ class Provisioner:
         """Delete a devbox, verified, whatever its mark says; raises as ``end``."""
         self._end(running, self._deleted)
 
-    def put_aside(self, running: Running, *, snapshot_id: str) -> str | None:
+    def put_aside(self, running: Running, *, snapshot_id: str | None) -> str | None:
         """Suspend a prepared devbox, verified, for the next who resumes it; or delete it and return why.
 
         Args:
             running: Which one.
-            snapshot_id: The disk snapshot it belongs to.
+            snapshot_id: The disk snapshot it belongs to; None if nobody vouches for its disk yet.
 
         Raises:
             TeardownError: It could be verified neither as suspended nor as gone.
         """
         return self._end(running, partial(self._put_aside, snapshot_id=snapshot_id))
-
-    def set_aside(self, running: Running) -> str | None:
-        """Suspend a devbox, verified, that nobody vouches for yet; or delete it and return why; raises as above."""
-        return self._end(running, self._set_aside)
 
     def ask(self, work: Callable[[Provider], Coroutine[Any, Any, T]]) -> T:
         """Run work with the provider on its own loop."""
@@ -267,25 +263,16 @@ class Provisioner:
         await ending.verify_suspended(running.api, seconds=running.request.timeouts.suspend_s)
         self.suspended += 1
 
-    async def _set_aside(self, running: Running) -> str | None:
-        limits = running.request.timeouts
-        reason = await resuming.set_aside(running.api, suspend_s=limits.suspend_s, cleanup_s=limits.cleanup_s)
-        self._count(reason)
-        return reason
-
-    async def _put_aside(self, running: Running, *, snapshot_id: str) -> str | None:
+    async def _put_aside(self, running: Running, *, snapshot_id: str | None) -> str | None:
         limits = running.request.timeouts
         reason = await resuming.put_aside(
             running.api, snapshot_id=snapshot_id, suspend_s=limits.suspend_s, cleanup_s=limits.cleanup_s
         )
-        self._count(reason)
-        return reason
-
-    def _count(self, reason: str | None) -> None:
         if reason is None:
             self.suspended += 1
         else:
             self.deleted += 1
+        return reason
 
     async def _asked(self, work: Callable[[Provider], Coroutine[Any, Any, T]]) -> T:
         return await work(self._opened())

@@ -171,12 +171,10 @@ class Resumption:
         return running
 
     def _set_aside(self, running: Running) -> None:
-        provisioner, snapshot_id = self._bench.provisioner, self._prepared.entry.snapshot_id
+        snapshot_id = None if self._turn.lasts else self._prepared.entry.snapshot_id
+        reason = self._bench.provisioner.put_aside(running, snapshot_id=snapshot_id)
         if self._turn.lasts:
-            reason = provisioner.set_aside(running)
             self._turn.keep(running.api.devbox_id)
-        else:
-            reason = provisioner.put_aside(running, snapshot_id=snapshot_id)
         if reason is not None:
             self._bench.notes.problem(f"{reason}; the next resume() starts another one from the disk snapshot")
             self._turn.forget()

@@ -95,8 +95,10 @@ async def resume(api: DevboxApi, *, claim: Claim, seconds: float) -> None:
         raise NotResumed(reason, fate=Fate.DISCARD)
 
 
-async def put_aside(api: DevboxApi, *, snapshot_id: str, suspend_s: float, cleanup_s: float) -> str | None:
+async def put_aside(api: DevboxApi, *, snapshot_id: str | None, suspend_s: float, cleanup_s: float) -> str | None:
     """Suspend a devbox and say in its metadata that its disk is in good order; or delete it and return why.
+
+    With no *snapshot_id* nobody vouches for its disk yet, so its holder keeps it.
 
     Raises:
         TeardownError: Neither could be verified.
@@ -107,20 +109,6 @@ async def put_aside(api: DevboxApi, *, snapshot_id: str, suspend_s: float, clean
         return await _vouched(api, now, snapshot_id=snapshot_id)
     except (ApiFailure, TeardownError) as failure:
         return await _given_up(api, failure, cleanup_s=cleanup_s)
-
-
-async def set_aside(api: DevboxApi, *, suspend_s: float, cleanup_s: float) -> str | None:
-    """Suspend a devbox that nobody vouches for yet, so that its holder keeps it; or delete it and return why.
-
-    Raises:
-        TeardownError: Neither could be verified.
-    """
-    try:
-        await api.suspend()
-        now = await ending.verify_suspended(api, seconds=suspend_s)
-    except (ApiFailure, TeardownError) as failure:
-        return await _given_up(api, failure, cleanup_s=cleanup_s)
-    return None if now.status == SUSPENDED else f"devbox {api.devbox_id} did not survive its suspension: it is {now}"
 
 
 async def vouch(api: DevboxApi, *, snapshot_id: str, cleanup_s: float) -> str | None:
@@ -135,9 +123,11 @@ async def vouch(api: DevboxApi, *, snapshot_id: str, cleanup_s: float) -> str | 
         return await _given_up(api, failure, cleanup_s=cleanup_s)
 
 
-async def _vouched(api: DevboxApi, now: DevboxStatus, *, snapshot_id: str) -> str | None:
+async def _vouched(api: DevboxApi, now: DevboxStatus, *, snapshot_id: str | None) -> str | None:
     if now.status != SUSPENDED:
         return f"devbox {api.devbox_id} did not survive its suspension: it is {now}"
+    if snapshot_id is None:
+        return None
     # Not earlier: if it can't be said, nobody may trust the disk.
     kept = {name: value for name, value in now.labels.items() if name != labels.HOLDER}
     await api.relabel({**kept, labels.KIND: labels.PREPARED, labels.BASE: snapshot_id})
