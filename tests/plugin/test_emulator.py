@@ -211,7 +211,8 @@ def test_a_killed_run_leaves_no_emulator(
             assert until(Path("address").exists, seconds=60)
             address = Path("address").read_text()
             assert answers(address)
-            assert runs("sleep", marker)
+            # The command was told to run in the background; its shell may have ended before it became `sleep`.
+            assert until(lambda: runs("sleep", marker), seconds=10)
 
             run.kill()
 
