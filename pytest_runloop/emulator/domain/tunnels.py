@@ -44,3 +44,45 @@ _TUNNEL = checks.record(
         "wake_on_http": checks.boolean,
     }
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """A port of a devbox, as a tunnel's URL names it."""
+
+    port: int
+    key: str
+
+
+PATH = "/_emulator/tunnels/"
+"""What the path form of a tunnel's URL begins with, for clients that can't be given the host name."""
+
+
+def door_of_host(host: str) -> Door | None:
+    """Read ``{port}-{key}.tunnel.{anything}``, with or without a port behind it; None for any other host."""
+    label, _, rest = host.partition(".")
+    return _door(label) if rest.startswith("tunnel.") or rest == "tunnel" else None
+
+
+def door_of_path(path: str) -> tuple[Door, str] | None:
+    """Read ``/_emulator/tunnels/{port}-{key}/{rest}``; None for any other path.
+
+    Returns:
+        The door, and the path behind it, with its slash.
+    """
+    if not path.startswith(PATH):
+        return None
+    label, _, rest = path[len(PATH) :].partition("/")
+    door = _door(label)
+    return None if door is None else (door, f"/{rest}")
+
+
+def _door(label: str) -> Door | None:
+    port, _, key = label.partition("-")
+    if not (key.isalnum() and port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS):
+        return None
+    return Door(port=int(port), key=key) if 0 < int(port) <= _MAX_PORT else None
+
+
+_MAX_PORT = 65_535
+_PORT_DIGITS = 5

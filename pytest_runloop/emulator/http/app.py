@@ -13,6 +13,7 @@ from pytest_runloop.emulator.domain.problems import ApiProblem
 from pytest_runloop.emulator.http import blueprints, devboxes, executions, files, secrets, snapshots
 from pytest_runloop.emulator.http.answers import answer_bug, answer_nobody, answer_problem, answer_unrouted
 from pytest_runloop.emulator.http.auth import RequireKey
+from pytest_runloop.emulator.http.late import Late
 
 if TYPE_CHECKING:
     from pytest_runloop.emulator.service.emulator import Emulator
@@ -34,6 +35,7 @@ def build_app(emulator: Emulator, *, api_key: str) -> Starlette:
             *devboxes.ROUTES,
             *secrets.ROUTES,
             *blueprints.ROUTES,
+            Late(r"/(v1|_emulator)/objects(/|$)", "objects"),
         ],
         middleware=[Middleware(RequireKey, api_key=api_key)],
         exception_handlers={

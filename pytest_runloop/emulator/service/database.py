@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS devboxes (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, status TEXT NOT NULL, owner TEXT,
@@ -25,6 +25,9 @@ CREATE TABLE IF NOT EXISTS blueprints (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
     owner TEXT, doc TEXT NOT NULL, log TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE IF NOT EXISTS layers (key TEXT PRIMARY KEY, disk TEXT UNIQUE NOT NULL, owner TEXT);
+CREATE TABLE IF NOT EXISTS documents (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, key TEXT NOT NULL, doc TEXT NOT NULL,
+    UNIQUE (kind, key));
 """
 _BUSY_S = 10.0
 """How long a write waits for another emulator's."""

@@ -22,6 +22,7 @@ from pytest_runloop.emulator.domain.records import (
 )
 from pytest_runloop.emulator.service.blueprint_store import BlueprintStore
 from pytest_runloop.emulator.service.database import StoreError, connect, transaction
+from pytest_runloop.emulator.service.documents import Documents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,10 @@ class Store:
             message = f"{path} can't be opened as the emulator's store ({error}); delete its directory to start afresh"
             raise StoreError(message) from error
         return cls(database, owner=owner)
+
+    def documents(self, kind: str) -> Documents:
+        """Give the part about one kind of records that needs no columns."""
+        return Documents(self._database, kind)
 
     def close(self) -> None:
         """Close the file."""
