@@ -10,7 +10,10 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from pytest_runloop.emulator.firstbyte import FirstBytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from uvicorn.server import ServerState
 
+    from pytest_runloop.emulator.http.secure import Secure
     from pytest_runloop.emulator.machine.machines import Machines
+    from pytest_runloop.emulator.service.emulator import Emulator
 
 _log = logging.getLogger(__name__)
 _KEEP_ALIVE_S = 3600
@@ -84,10 +89,12 @@ async def run(
 
         emulator = await Emulator.open(state, opening)
         try:
-            address = Address(
-                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", api_key=f"ak_{secrets.token_urlsafe(32)}"
-            )
-            await _serve(build_app(emulator, api_key=address.api_key), listener, lambda: started(address), stop)
+            emulator.address = host, number = listener.getsockname()
+            address = Address(base_url=f"http://{host}:{number}", api_key=f"ak_{secrets.token_urlsafe(32)}")
+            app = build_app(emulator, api_key=address.api_key)
+            app.state.directory = state
+            secure = partial(_secure, state, address)
+            await _serve(app, emulator, listener, lambda: started(address), stop, secure=secure)
         finally:
             await emulator.close()
 
@@ -171,7 +178,15 @@ def _listener(port: int) -> socket.socket:
     return listener
 
 
-async def _serve(app: Starlette, listener: socket.socket, started: Callable[[], None], stop: asyncio.Event) -> None:
+async def _serve(
+    app: Starlette,
+    emulator: Emulator,
+    listener: socket.socket,
+    started: Callable[[], None],
+    stop: asyncio.Event,
+    *,
+    secure: Callable[..., Secure],
+) -> None:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
@@ -188,16 +203,48 @@ async def _serve(app: Starlette, listener: socket.socket, started: Callable[[], 
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
     config.load()
+    config.ws_protocol_class = cast("Any", _upgraded(emulator))
     state = ServerState()
     # Not uvicorn's own Server: that looks ten times a second whether it should end, and owns the process's signals.
     protocol: Any = config.http_protocol_class
+    http1 = partial(protocol, config=config, server_state=state, app_state={})
+    second = cache(partial(secure, http1, state.connections))
     server = await asyncio.get_running_loop().create_server(
-        lambda: protocol(config=config, server_state=state, app_state={}), sock=listener
+        lambda: FirstBytes(
+            state.connections,
+            http1=http1,
+            http2=lambda: _http2(app, state),
+            secure=lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(), second().serve),
+        ),
+        sock=listener,
     )
     started()
     await stop.wait()
     server.close()
     await _close_connections(state)
+
+
+def _http2(app: Starlette, state: ServerState) -> asyncio.Protocol:
+    from pytest_runloop.emulator.http2 import Http2
+
+    return Http2(app, state)
+
+
+def _secure(state: Path, address: Address, http1: Callable[[], asyncio.Protocol], connections: set[Any]) -> Secure:
+    from pytest_runloop.emulator.http.secure import Secure
+
+    return Secure(http1, connections, state=state, base_url=address.base_url, api_key=address.api_key)
+
+
+def _upgraded(emulator: Emulator) -> Callable[..., asyncio.Protocol]:
+    """Give what takes connections over that become WebSockets, whose library is loaded by the first of them."""
+
+    def take_over(**uvicorn: Any) -> asyncio.Protocol:  # noqa: ANN401 - uvicorn's own arguments
+        from pytest_runloop.emulator.http.upgrades import Upgrade
+
+        return Upgrade(emulator, **uvicorn)
+
+    return take_over
 
 
 async def _close_connections(state: ServerState) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 _COPY = ("cp", "--archive", "--reflink=auto", "--")
 _REMOVE = ("rm", "-rf", "--")
 _REMOVED = "removed"
+_PARTIAL = ".partial"
 _AS_SANDBOX_ROOT = ("unshare", "--user", "--map-root-user")
 """An ordinary host user owns its sandboxes' files, but may have locked itself out of them by their modes."""
 
@@ -43,7 +44,7 @@ class Disks:
         Raises:
             OSError: The copy failed; nothing is left of it.
         """
-        beside = self.path(f".{name}.partial")
+        beside = self._partial(name)
         try:
             self._lay_out(beside, self.lowers(disk))
             await self._do(*_COPY, str(self.path(disk) / "up") + "/.", str(beside / "up"))
@@ -56,6 +57,8 @@ class Disks:
 
     async def remove(self, disk: str) -> None:
         """Delete a disk; nothing if there is none. One that others stand on goes with the last of them."""
+        if self._partial(disk).exists():
+            await self._do(*_REMOVE, str(self._partial(disk)))
         if not self.path(disk).exists():
             return
         (self.path(disk) / _REMOVED).touch()
@@ -63,8 +66,9 @@ class Disks:
             await self._do(*_REMOVE, *(str(self.path(name)) for name in unused))
 
     def names(self) -> frozenset[str]:
-        """List the disks that are there."""
-        return frozenset(name for name in self._all() if not (self.path(name) / _REMOVED).exists())
+        """List the disks that are there, also those that were never finished."""
+        whole = frozenset(name for name in self._all() if not (self.path(name) / _REMOVED).exists())
+        return whole | {path.name[1 : -len(_PARTIAL)] for path in self._directory.glob(f".*{_PARTIAL}")}
 
     def path(self, disk: str) -> Path:
         """Give a disk's directory."""
@@ -76,6 +80,9 @@ class Disks:
             return (self.path(disk) / "base").read_text(encoding="ascii").split()
         except FileNotFoundError:
             return []  # another emulator is deleting this one right now
+
+    def _partial(self, disk: str) -> Path:
+        return self._directory / f".{disk}{_PARTIAL}"
 
     def _all(self) -> list[str]:
         return [path.name for path in self._directory.iterdir() if not path.name.startswith(".")]

@@ -1,4 +1,4 @@
-"""The ``pytest-runloop`` command. Translates arguments and signals; knows neither pytest nor the SDKs."""
+"""``pytest-runloop emulator``: a local Runloop API for one command, or until interrupted. Translates signals."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from pytest_runloop.cli.parsing import Subparsers
+from pytest_runloop.cli.tables import size, table
+from pytest_runloop.emulator import upkeep
 from pytest_runloop.emulator.launcher import LaunchError, Running, default_state, launch, stop
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -21,44 +24,55 @@ _SENT_BY_A_PROCESS = 0  # si_code: SI_USER and below come from kill() and its li
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    own, command = _split(sys.argv[1:] if argv is None else argv)
-    arguments = _parser().parse_args(own)
+def add(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "emulator",
+        usage="%(prog)s [-h] [--port N] [--state DIR] [du | reset | -- CMD …]",
+        help="serve a local Runloop API, for one command or until interrupted",
+        description=(
+            "Serve a local Runloop API on 127.0.0.1. With CMD: run it with RUNLOOP_BASE_URL and RUNLOOP_API_KEY set, "
+            "then stop, and return its exit code. Without: print the two lines to export, and serve until interrupted. "
+            "du: list what is kept between runs, and what it takes. reset: delete all of it."
+        ),
+    )
+    parser.add_argument("task", nargs="?", choices=("du", "reset"), help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="TCP port (default: a free one)")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="where disks live (default: the user's cache)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace, command: Sequence[str] | None) -> int:
+    state = arguments.state or default_state()
+    if arguments.task is not None:
+        return _list(state) if arguments.task == "du" else _reset(state)
     for signum in _heeded():
         signal.signal(signum, _exit_on)
     try:
-        with _emulator(arguments.state or default_state(), port=arguments.port) as running:
-            return _serve(running) if command is None else _run(command, running)
+        with _emulator(state, port=arguments.port) as running:
+            return _serve(running) if command is None else _run_in(running, command)
     except LaunchError as error:
         where = f"port {arguments.port}: " if arguments.port else ""
         print(f"pytest-runloop: {where}{error}", file=sys.stderr)
         return 1
 
 
-def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
-    """Part our arguments from the command after ``--``; argparse's own treatment of it changed between Pythons."""
-    if "--" not in argv:
-        return argv, None
-    at = list(argv).index("--")
-    return argv[:at], argv[at + 1 :] or None
+def _list(state: Path) -> int:
+    uses = upkeep.usage(state)
+    rows = [(use.name, use.kind, use.status, size(use.size)) for use in uses]
+    print("\n".join(table(("name", "what", "status", "size"), rows)))
+    print(f"\n{size(sum(use.size for use in uses))} in {state}")
+    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pytest-runloop", description="Helpers around the pytest-runloop plugin.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    emulator = commands.add_parser(
-        "emulator",
-        usage="%(prog)s [-h] [--port N] [--state DIR] [-- CMD …]",
-        help="serve a local Runloop API, for one command or until interrupted",
-        description=(
-            "Serve a local Runloop API on 127.0.0.1. With CMD: run it with RUNLOOP_BASE_URL and RUNLOOP_API_KEY set, "
-            "then stop, and return its exit code. Without: print the two lines to export, and serve until interrupted."
-        ),
-    )
-    emulator.add_argument("--port", type=_port, default=0, metavar="N", help="TCP port (default: a free one)")
-    emulator.add_argument("--state", type=Path, metavar="DIR", help="where disks live (default: the user's cache)")
-    return parser
+def _reset(state: Path) -> int:
+    try:
+        freed = upkeep.reset(state)
+    except (upkeep.InUse, OSError) as error:
+        print(f"pytest-runloop: {error}", file=sys.stderr)
+        return 1
+    print(f"{size(freed)} freed in {state}")
+    return 0
 
 
 def _port(text: str) -> int:
@@ -90,7 +104,7 @@ def _serve(running: Running) -> int:
     raise LaunchError(msg)
 
 
-def _run(command: Sequence[str], running: Running) -> int:
+def _run_in(running: Running, command: Sequence[str]) -> int:
     """Run a command against the emulator; signals go to it, and its end is ours."""
     environment = {**os.environ, "RUNLOOP_BASE_URL": running.base_url, "RUNLOOP_API_KEY": running.api_key}
     with _holding(_heeded() | {signal.SIGCHLD}) as held:
@@ -134,7 +148,3 @@ def _holding(signals: set[signal.Signals]) -> Iterator[set[signal.Signals]]:
 def _exit_on(signum: int, _frame: FrameType | None) -> NoReturn:
     """Unwind, so that the emulator and its run directory go as well."""
     sys.exit(128 + signum)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
