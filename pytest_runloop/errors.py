@@ -44,3 +44,7 @@ class CommandTimeout(SandboxError):
 
 class TeardownError(RunloopPluginError):
     """Report a devbox that could not be verified as gone; the message names it and what it may still cost."""
+
+
+class CassetteError(RunloopPluginError):
+    """Report a cassette that can't be used: cut off, of another kind, or written by a newer version."""

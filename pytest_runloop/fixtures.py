@@ -18,7 +18,7 @@ from pytest_runloop.errors import RunloopPluginError, SpecError, TargetError
 from pytest_runloop.markers import as_root, override, spec_for
 from pytest_runloop.options import LENT, PREPARATIONS, PROVISIONERS, SETTINGS, WIRING
 from pytest_runloop.outcomes import outcome_of
-from pytest_runloop.sharing import Loan, SandboxPool
+from pytest_runloop.sharing import UNRECORDED, Loan, SandboxPool, Shelf
 from pytest_runloop.spec import SandboxSpec
 from pytest_runloop.target import Endpoint
 
@@ -87,6 +87,19 @@ def runloop_endpoint(request: pytest.FixtureRequest) -> Endpoint:
 
 
 @pytest.fixture(scope="session")
+def runloop_cassette_config() -> Mapping[str, object]:
+    """Override this in the rootdir's conftest.py to say what of a project's recordings is volatile, secret or else."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def _runloop_studio(request: pytest.FixtureRequest, runloop_cassette_config: Mapping[str, object]) -> None:
+    """Look at all traffic of this process from now on; the first test of a run that records or replays asks for it."""
+    with _plainly(request):
+        request.config.stash[WIRING].open_studio(runloop_cassette_config)
+
+
+@pytest.fixture(scope="session")
 def runloop_provisioner(request: pytest.FixtureRequest, runloop_endpoint: Endpoint) -> Iterator[Provisioner]:
     """Make and delete sandboxes for all tests of this process; for a fixture of your own with another scope."""
     with _plainly(request), closing(request.config.stash[WIRING].provisioner(runloop_endpoint)) as provisioner:
@@ -107,7 +120,8 @@ def _sandbox_pool(
     _remember(request.config.stash[PROVISIONERS], runloop_provisioner)
     _remember(request.config.stash[PREPARATIONS], runloop_preparations)
     dockerfiles = request.config.stash[SETTINGS].dockerfiles(root=request.config.rootpath)
-    pool = SandboxPool(runloop_provisioner, preparations=runloop_preparations, dockerfiles=dockerfiles)
+    shelf = _shelf(request)
+    pool = SandboxPool(runloop_provisioner, preparations=runloop_preparations, dockerfiles=dockerfiles, shelf=shelf)
     with _plainly(request), closing(pool):
         yield pool
 
@@ -138,6 +152,19 @@ class SandboxFactory:
             ProvisioningError: The sandbox could not be made ready; what had been made is deleted.
         """
         __tracebackhide__ = True
+        return self._made(self._wished(user, fields), number=None)
+
+    async def aio(self, *, user: Literal["user", "root"] = "user", **fields: Unpack[MarkFields]) -> Sandbox:
+        """Do the same without blocking the event loop; several calls may be awaited at once."""
+        import asyncio
+
+        spec = self._wished(user, fields)
+        # Now: which of several threads comes first is chance.
+        number = self._pool.number(spec)
+        return await asyncio.to_thread(self._made, spec, number=number)
+
+    def _wished(self, user: str, fields: Mapping[str, object]) -> SandboxSpec:
+        __tracebackhide__ = True
         where = "runloop_sandbox_factory"
         if "scope" in fields:
             msg = f"{self._spec.test}: {where}: scope: these sandboxes end with their test; leave scope out"
@@ -146,13 +173,11 @@ class SandboxFactory:
             msg = f"{self._spec.test}: {where}: user: {user!r} is not one of user, root"
             raise SpecError(msg, field="user")
         spec = as_root(self._spec) if user == "root" else self._spec
-        return self._lend(self._pool.make(override(spec, fields, origin=where)))
+        return override(spec, fields, origin=where)
 
-    async def aio(self, *, user: Literal["user", "root"] = "user", **fields: Unpack[MarkFields]) -> Sandbox:
-        """Do the same without blocking the event loop; several calls may be awaited at once."""
-        import asyncio
-
-        return await asyncio.to_thread(self, user=user, **fields)
+    def _made(self, spec: SandboxSpec, *, number: int | None) -> Sandbox:
+        __tracebackhide__ = True
+        return self._lend(self._pool.make(spec, number=number))
 
 
 def _prepared(request: pytest.FixtureRequest, spec: SandboxSpec) -> Iterator[SuspendedSnapshot]:
@@ -163,6 +188,15 @@ def _prepared(request: pytest.FixtureRequest, spec: SandboxSpec) -> Iterator[Sus
         with closing(snapshot):
             yield snapshot
             outcome.end()
+
+
+def _shelf(request: pytest.FixtureRequest) -> Shelf:
+    recorder = request.config.stash[WIRING].recorder
+    if recorder is None or request.scope == "function":
+        return UNRECORDED
+    from pytest_runloop.recording.scoped import ScopeShelf
+
+    return ScopeShelf(recorder, scope=request.scope, node=request.node.nodeid)
 
 
 def _shared(request: pytest.FixtureRequest, spec: SandboxSpec) -> Sandbox:

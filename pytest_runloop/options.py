@@ -14,7 +14,8 @@ import pytest
 
 from pytest_runloop.sharing import Loan
 from pytest_runloop.tally import Counts, Reuses, Tally
-from pytest_runloop.values import as_choice, as_count, as_dockerfiles, as_flag, as_seconds
+from pytest_runloop.target import RECORD_MODES, Record, Target
+from pytest_runloop.values import as_choice, as_count, as_dockerfiles, as_flag, as_record, as_seconds
 from pytest_runloop.wiring import Terms, Wiring
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ OPTIONS = (
         read=lambda text: as_choice(text, TARGETS),
     ),
     Option(
+        name="record",
+        shape="|".join(RECORD_MODES),
+        default=Record.NONE.value,
+        text="what is recorded for the target replay: none; once: tests that have no cassette yet, while the others "
+        "replay theirs; all: every test anew; verify: nothing, but every test is compared with its cassette",
+        read=as_record,
+    ),
+    Option(
         name="fresh",
         shape="",
         default="no",
@@ -110,6 +119,7 @@ class Settings(NamedTuple):
     """What was asked of this run; one field per row of the table, and what each means."""
 
     target: Setting
+    record: Setting
     fresh: Setting
     max_age: Setting
     max_devboxes: Setting
@@ -121,6 +131,7 @@ class Settings(NamedTuple):
             max_age_s=as_seconds(self.max_age.value),
             fresh=as_flag(self.fresh.value),
             most_devboxes=as_count(self.max_devboxes.value),
+            record=Record(self.record.value),
         )
 
     def dockerfiles(self, *, root: Path) -> Dockerfiles:
@@ -159,7 +170,20 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings
     Raises:
         pytest.UsageError: A value makes no sense; the message says what would, and where the value came from.
     """
-    return Settings(**{option.name: _read(option, config, environ) for option in OPTIONS})
+    settings = Settings(**{option.name: _read(option, config, environ) for option in OPTIONS})
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    target, record = settings.target, settings.record
+    if target.value == Target.REPLAY.value and record.value != Record.NONE.value:
+        msg = (
+            f"runloop_record: {record.value!r} (from {record.source}) needs something to record, and the target is "
+            f"replay (from {target.source}); record on this computer with --runloop-target=emulator, or at Runloop "
+            "with --runloop-target=live"
+        )
+        raise pytest.UsageError(msg)
 
 
 def _read(option: Option, config: pytest.Config, environ: Mapping[str, str]) -> Setting:

@@ -38,11 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
         # Help on a wrong setting must be readable in spite of it.
         return
     settings = config.stash[SETTINGS] = read_settings(config, os.environ)
-    config.stash[WIRING] = Wiring(
+    wiring = config.stash[WIRING] = Wiring(
         settings.target.value,
         environ=os.environ,
         run=_run(config),
         terms=settings.terms(owner=config.rootpath.name or "root"),
+        root=config.rootpath,
         tell=progress.teller(config),
     )
     config.stash[PROVISIONERS] = []
@@ -51,6 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LENT] = []
     if hasattr(config.hook, "pytest_configure_node"):
         config.pluginmanager.register(distributed, "runloop-distributed")
+    if wiring.recorder is not None:
+        from pytest_runloop.recorded import NAME, Recorded
+
+        config.pluginmanager.register(Recorded(config, wiring.recorder), NAME)
 
 
 def _run(config: pytest.Config) -> Run:
@@ -87,7 +92,7 @@ def pytest_runtest_makereport(
 def pytest_sessionfinish(session: pytest.Session) -> None:
     stash = session.config.stash
     provisioners, preparations = stash[PROVISIONERS], stash[PREPARATIONS]
-    tally = Tally.of(provisioners, preparations)
+    tally = Tally.of(provisioners, preparations, records=stash[WIRING].recorder)
     stash[TALLIES].append(tally)
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[distributed.KEY] = tally.sendable()
@@ -96,7 +101,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     tallies = config.stash[TALLIES]
     tally = total(tallies)
-    title = reporting.title(tally)
+    title = reporting.title(tally, config.stash[WIRING].target)
     if title:
         terminalreporter.write_sep("=", title)
     for line in reporting.warnings(tally, config.stash[WIRING].target):

@@ -15,6 +15,7 @@ from pytest_runloop.cache.locks import Locks
 from pytest_runloop.preparing import making, sweeping
 from pytest_runloop.preparing.bench import Bench
 from pytest_runloop.preparing.forking import Fork
+from pytest_runloop.preparing.habits import USUAL, Habits
 from pytest_runloop.preparing.lending import Lent
 from pytest_runloop.preparing.prepared import Prepared
 from pytest_runloop.preparing.resuming import Resumption, state_of
@@ -46,6 +47,7 @@ class Preparations:
         max_age_s: float,
         fresh: bool = False,
         tell: Callable[[str], object] = lambda _: None,
+        habits: Habits = USUAL,
     ) -> None:
         """Make them; nothing is looked at before the first is wanted.
 
@@ -57,6 +59,7 @@ class Preparations:
             max_age_s: How old they may get.
             fresh: Whether what earlier runs prepared is prepared anew, once in this run, and replaced.
             tell: Given a line when there is something to wait for.
+            habits: What is done differently where requests are recorded.
         """
         locks_dir = locks_dir or cache_dir / "locks"
         place = _place(provisioner.endpoint, locks_dir)
@@ -69,6 +72,7 @@ class Preparations:
             owner=owner,
             max_age_s=max_age_s,
             tell=tell,
+            habits=habits,
         )
 
     @property
@@ -120,10 +124,17 @@ class Preparations:
             SpecError: It can't be met, or its setup can't be told apart from others by later runs.
             ProvisioningError: It could not be prepared; nothing is kept of it.
         """
-        provisioner = self._bench.provisioner
-        key = key_of(provisioner.shape(spec))
-        entry = making.ready(self._bench, spec, key, run=provisioner.run if self._fresh else "")
+        run = self._bench.provisioner.run if self._fresh else ""
+        entry = making.ready(self._bench, spec, self.key(spec), run=run)
         return SuspendedSnapshot(Prepared(self._bench, spec, entry), failed=failed, lend=lend, keep=self._keep)
+
+    def key(self, spec: SandboxSpec) -> str:
+        """Return what stands for everything that shapes the disk of such a sandbox.
+
+        Raises:
+            SpecError: It can't be met, or its setup can't be told apart from others by later runs.
+        """
+        return key_of(self._bench.habits.cleaned(self._bench.provisioner.shape(spec)))
 
     def close(self) -> None:
         """End what was lent and not given back. Idempotent.
@@ -167,6 +178,16 @@ class SuspendedSnapshot:
         return self._prepared.key
 
     @property
+    def snapshot_id(self) -> str:
+        """The disk snapshot's id."""
+        return self._prepared.entry.snapshot_id
+
+    @property
+    def devbox_id(self) -> str | None:
+        """The suspended devbox's id, if it is known here already."""
+        return self._prepared.entry.devbox_id
+
+    @property
     def created(self) -> bool:
         """Whether it was prepared in this run."""
         return self._prepared.entry.run == self._prepared.bench.provisioner.run
@@ -185,9 +206,13 @@ class SuspendedSnapshot:
         """
         return state_of(self._prepared, self._turn)
 
-    def fork(self) -> Lent:
-        """Give a pristine sandbox; any number at once. It is deleted at its end."""
-        return Lent(Fork(self._prepared), keep=self._keep, lend=self._lend)
+    def fork(self, *, number: int | None = None) -> Lent:
+        """Give a pristine sandbox; any number at once. It is deleted at its end.
+
+        Args:
+            number: What ``Provisioner.number`` gave, if it was asked before.
+        """
+        return Lent(Fork(self._prepared, number=number), keep=self._keep, lend=self._lend)
 
     def resume(self, *, failed: Callable[[], bool] | None = None) -> Lent:
         """Give the suspended sandbox with what earlier tests left on its disk, to nobody else at the same time.

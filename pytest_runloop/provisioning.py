@@ -15,12 +15,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_runloop.cache.gate import Gate
-from pytest_runloop.sandbox import ending, labels, resuming, starting
+from pytest_runloop.sandbox import doors, ending, labels, resuming, starting
 from pytest_runloop.sandbox.handle import Sandbox
 from pytest_runloop.sandbox.operations import Operations
 from pytest_runloop.sandbox.portal import Portal, ThreadLoops
 from pytest_runloop.sandbox.running import Running
 from pytest_runloop.sandbox.starting import Source, Suspended
+from pytest_runloop.sandbox.taping import Taping, Untaped
 
 if TYPE_CHECKING:
     import threading
@@ -55,6 +56,7 @@ class Provisioner:
         run: str = "",
         open_provider: Callable[[Endpoint], Provider] | None = None,
         gate: Gate | None = None,
+        taping: Taping | None = None,
     ) -> None:
         """Make a provisioner; it imports no SDK and starts no thread before it is used.
 
@@ -63,6 +65,7 @@ class Provisioner:
             run: Names the pytest run in the devboxes' labels; made up if left out.
             open_provider: Makes the provider on the portal's loop; by default the Agents SDK's Runloop client.
             gate: Caps the devboxes that run at once.
+            taping: Records what is sent.
         """
         self.run = run or uuid.uuid4().hex[:12]
         self.endpoint = endpoint
@@ -70,7 +73,8 @@ class Provisioner:
         self.deleted = 0
         self.suspended = 0
         self._gate = gate
-        self._open = open_provider or _open_runloop
+        self._taping = taping or Untaped()
+        self._open = open_provider or doors.opened
         self._portal = Portal("pytest-runloop")
         self._loops = ThreadLoops()
         self._provider: Provider | None = None
@@ -78,12 +82,8 @@ class Provisioner:
         self._alive: dict[str, Running] = {}
 
     def check(self, spec: SandboxSpec) -> None:
-        """Refuse a spec that can't be met, before anything is provisioned.
-
-        Raises:
-            SpecError: The message names the test, the field and what would be right.
-        """
-        _request(spec)
+        """Refuse a spec that can't be met, by a SpecError, before anything is provisioned."""
+        doors.checked(spec)
 
     def shape(self, spec: SandboxSpec) -> Mapping[str, object]:
         """Return what shapes the disk of such a sandbox, as JSON.
@@ -91,12 +91,14 @@ class Provisioner:
         Raises:
             SpecError: The spec can't be met, or later runs could not tell whether it is still the same.
         """
-        from pytest_runloop.sandbox.runloop.shape import shape
+        return doors.shaped(spec)
 
-        return shape(_request(spec))
+    def number(self, spec: SandboxSpec) -> int:
+        """Return the next number among the sandboxes of a test; to be taken in the order of the program."""
+        return self._taping.number(spec.test)
 
     @contextmanager
-    def provide(self, spec: SandboxSpec) -> Iterator[Sandbox]:
+    def provide(self, spec: SandboxSpec, *, number: int | None = None) -> Iterator[Sandbox]:
         """Create a sandbox with its files and set-up, and end it afterwards.
 
         Raises:
@@ -104,7 +106,7 @@ class Provisioner:
             ProvisioningError: The sandbox could not be made ready. What had been created is deleted.
             TeardownError: The devbox could not be verified as deleted (or suspended); its id is in ``left_behind``.
         """
-        running = self.begin(spec)
+        running = self.begin(spec, number=number)
         try:
             yield running.sandbox
         finally:
@@ -116,6 +118,7 @@ class Provisioner:
         *,
         source: Source = None,
         marks: Mapping[str, str] = _NO_MARKS,
+        number: int | None = None,
         stop: threading.Event | None = None,
     ) -> Running:
         """Return a sandbox that is ready; the caller ends it, ``close`` does at the latest.
@@ -124,6 +127,7 @@ class Provisioner:
             spec: What is wanted.
             source: What its disk comes from; by default its blueprint, and then its files and set-up are put there.
             marks: Labels beside those that every devbox has.
+            number: What ``number`` gave, if it was asked before.
             stop: Set from another thread to give up waiting for a place.
 
         Raises:
@@ -132,7 +136,10 @@ class Provisioner:
             StateUnusable: The suspended devbox's state is of no use; nothing was done to it.
             NotResumed: It was not resumed.
         """
-        request = _request(spec)
+        request = doors.checked(spec)
+        if not isinstance(source, Suspended):
+            number = number or self.number(spec)
+            marks = {labels.NR: str(number), **marks}
         place = self._gate.enter(stop=stop) if self._gate is not None else None
         leave = place.leave if place is not None else _stay
         try:
@@ -140,6 +147,8 @@ class Provisioner:
         except BaseException:
             leave()
             raise
+        if number is not None:
+            self._taping.created(running.api.devbox_id, number=number)
         try:
             self._make_ready(running, source=source)
         except BaseException:
@@ -202,7 +211,7 @@ class Provisioner:
     ) -> Running:
         own = labels.labels_for(test=request.test, run=self.run, sandbox=uuid.uuid4().hex)
         started = await starting.start(self._opened(), request, source=source, marks={**own, **marks})
-        operations = Operations(request, started)
+        operations = Operations(request, started, taping=self._taping)
         sandbox = Sandbox(operations, started.native, portal=self._portal, loops=self._loops)
         running = Running(sandbox=sandbox, started=started, operations=operations, leave=leave)
         self._alive[started.api.devbox_id] = running
@@ -286,15 +295,3 @@ class Provisioner:
 
 def _stay() -> None:
     """Give up a place where there is no gate."""
-
-
-def _request(spec: SandboxSpec) -> Request:
-    from pytest_runloop.sandbox.runloop.checking import check
-
-    return check(spec)
-
-
-def _open_runloop(endpoint: Endpoint) -> Provider:
-    from pytest_runloop.sandbox.runloop.provider import RunloopProvider
-
-    return RunloopProvider(endpoint)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+RUNLOOP_URL = "https://api.runloop.ai"
+
 
 class Target(str, enum.Enum):
     """The three places a test can run."""
@@ -12,6 +14,18 @@ class Target(str, enum.Enum):
     LIVE = "live"
     REPLAY = "replay"
     EMULATOR = "emulator"
+
+
+class Record(str, enum.Enum):
+    """What a run records."""
+
+    NONE = "none"
+    ONCE = "once"
+    ALL = "all"
+    VERIFY = "verify"
+
+
+RECORD_MODES = tuple(mode.value for mode in Record)
 
 
 @dataclass(frozen=True, kw_only=True)

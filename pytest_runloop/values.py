@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from pytest_runloop.target import RECORD_MODES
+
 NONE = "none"
 _FLAGS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -19,6 +21,17 @@ def as_choice(text: str, choices: Iterable[str]) -> str:
         msg = f"{text!r} is not one of {', '.join(choices)}"
         raise ValueError(msg)
     return text
+
+
+def as_record(text: str) -> str:
+    """Read what to record, in vcrpy's words as far as they make sense here."""
+    if text == "new_episodes":
+        msg = (
+            "'new_episodes' can't be had: a sandbox session is recorded whole, because what is added to an old one "
+            "would go to a devbox that is long gone; use all"
+        )
+        raise ValueError(msg)
+    return as_choice(text, RECORD_MODES)
 
 
 def as_flag(text: str) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from pytest_runloop.errors import TargetError
 from pytest_runloop.local import LocalEmulator, Run
-from pytest_runloop.target import Endpoint, Target
+from pytest_runloop.target import RUNLOOP_URL, Endpoint, Record, Target
 
 if TYPE_CHECKING:
     from pytest_runloop.preparation import Preparations
     from pytest_runloop.provisioning import Gate, Provisioner
-
-RUNLOOP_URL = "https://api.runloop.ai"
+    from pytest_runloop.recording.others import Vein
+    from pytest_runloop.recording.recorder import Recorder
 
 
 class Terms(NamedTuple):
@@ -26,12 +27,14 @@ class Terms(NamedTuple):
         max_age_s: How old something prepared may get.
         fresh: Whether to prepare anew what earlier runs have prepared.
         most_devboxes: How many may run at once, over all processes of the run; None is any number.
+        record: What of their requests is recorded.
     """
 
     owner: str = ""
     max_age_s: float = 7 * 86400.0
     fresh: bool = False
     most_devboxes: int | None = None
+    record: Record = Record.NONE
 
 
 class Wiring:
@@ -42,6 +45,7 @@ class Wiring:
         target: Where sandboxes run.
         base_url: Where the live target is.
         emulator: This process's hold on the run's emulator.
+        recorder: The cassettes of this process; None if nothing is recorded or replayed.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Wiring:
         environ: Mapping[str, str],
         run: Run,
         terms: Terms | None = None,
+        root: Path | None = None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Decide the target; start nothing.
@@ -60,6 +65,7 @@ class Wiring:
             environ: Read for the key and the address of Runloop, and for the emulator's place.
             run: The run this process belongs to.
             terms: What was asked of the sandboxes; nothing in particular if left out.
+            root: The directory that cassettes count from; by default the current one.
             tell: Shows a line to the person who waits.
         """
         self.run = run
@@ -70,6 +76,7 @@ class Wiring:
         self.target = Target(choice) if choice != "auto" else Target.LIVE if self._api_key else Target.EMULATOR
         state = environ.get("PYTEST_RUNLOOP_STATE", "")
         self.emulator = LocalEmulator(run, state=Path(state).absolute() if state else None)
+        self.recorder = self._recorder(root or Path())
 
     def endpoint(self) -> Endpoint:
         """Return where requests go, starting the emulator if that is the target and nobody has.
@@ -78,13 +85,29 @@ class Wiring:
             TargetError: The target can't be used here; the message says what can.
         """
         endpoints = {Target.LIVE: self._live, Target.REPLAY: _replay, Target.EMULATOR: self.emulator.endpoint}
-        return endpoints[self.target]()
+        return self._served(endpoints[self.target]())
+
+    def open_studio(self, given: object) -> None:
+        """Have all traffic looked at, as a project wants it, if anything is recorded or replayed.
+
+        Args:
+            given: What the project says about its recordings.
+
+        Raises:
+            CassetteError: It makes no sense.
+        """
+        from pytest_runloop.recording.config import CassetteConfig
+
+        config = CassetteConfig.read(given)
+        if self.recorder is not None:
+            self.recorder.open(config)
 
     def provisioner(self, endpoint: Endpoint) -> Provisioner:
         # The door to the SDK room, opened by the first test that wants a sandbox.
         from pytest_runloop.provisioning import Provisioner
 
-        return Provisioner(endpoint, run=self.run.id, gate=self._gate())
+        self._served(endpoint)
+        return Provisioner(endpoint, run=self.run.id, gate=self._gate(), taping=self.recorder)
 
     def preparations(self, provisioner: Provisioner, *, cache_dir: Path | None) -> Preparations:
         """Return what finds and makes prepared sandboxes.
@@ -94,7 +117,12 @@ class Wiring:
             cache_dir: Where to note what was found; None is a place of our own.
         """
         from pytest_runloop.preparation import Preparations
+        from pytest_runloop.recording.preparations import RecordedPreparations
 
+        if self.recorder is not None:
+            recorded = RecordedPreparations(self.recorder, lambda vein: self._recorded(provisioner, vein))
+            # All that tests use of the one, the other has.
+            return cast("Preparations", recorded)
         # Locks stay out of pytest's cache: --cache-clear empties it in every worker, under whoever holds one.
         ours = self.emulator.state / "prepared"
         return Preparations(
@@ -107,9 +135,41 @@ class Wiring:
             tell=self._tell,
         )
 
+    def _served(self, endpoint: Endpoint) -> Endpoint:
+        if self.recorder is not None:
+            self.recorder.serve(endpoint)
+        return endpoint
+
+    def _recorded(self, provisioner: Provisioner, vein: Vein) -> Preparations:
+        from pytest_runloop.preparation import Preparations
+        from pytest_runloop.preparing.habits import Habits
+
+        if self.recorder is None:
+            message = "nothing is recorded in this run"
+            raise TargetError(message)
+        # Of the run: its workers share what they prepare, and nobody else does.
+        shared = self.recorder.directory() if vein.is_replay else self.emulator.directory() / "recorded"
+        place = shared / hashlib.sha256(vein.top.encode()).hexdigest()[:16]
+        return Preparations(
+            provisioner,
+            cache_dir=place,
+            locks_dir=place / "locks",
+            owner=self._terms.owner,
+            max_age_s=self._terms.max_age_s,
+            tell=(lambda _: None) if vein.is_replay else self._tell,
+            habits=Habits(alone=True, ages=not vein.is_replay, clean=self.recorder.clean),
+        )
+
+    def _recorder(self, root: Path) -> Recorder | None:
+        if self.target is not Target.REPLAY and self._terms.record is Record.NONE:
+            return None
+        from pytest_runloop.recording.recorder import Recorder
+
+        return Recorder(root=root, target=self.target, record=self._terms.record)
+
     def _gate(self) -> Gate | None:
         most = self._terms.most_devboxes
-        if most is None:
+        if most is None or self.target is Target.REPLAY:
             return None
         from pytest_runloop.provisioning import Gate
 
@@ -130,8 +190,6 @@ class Wiring:
 
 
 def _replay() -> Endpoint:
-    msg = (
-        "the target is replay, but this version records no cassettes yet. Choose --runloop-target=emulator, "
-        "which needs no key, or --runloop-target=live with RUNLOOP_API_KEY set"
-    )
-    raise TargetError(msg)
+    from pytest_runloop.recording.dummies import DUMMIES
+
+    return Endpoint(target=Target.REPLAY, base_url=RUNLOOP_URL, api_key=DUMMIES["RUNLOOP_API_KEY"])

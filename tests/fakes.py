@@ -24,6 +24,7 @@ from pytest_runloop.sandbox.boundary import (
 
 if TYPE_CHECKING:
     from pytest_runloop.sandbox.runloop.sessions import NativeSandbox
+    from pytest_runloop.target import Target
 
 
 @dataclass
@@ -140,7 +141,7 @@ class FakeDevbox:
             raise self.shutdown_refusal
         self.state = "shutdown"
 
-    async def port_url(self, port: int) -> str:
+    async def port_url(self, port: int, *, on: Target | None = None) -> str:
         return f"http://127.0.0.1:1/{port}/"
 
     def _require(self, state: str, refusal: ApiFailure | None) -> None:

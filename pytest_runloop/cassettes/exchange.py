@@ -43,7 +43,7 @@ class Response:
 
     status: int
     reason: str = ""
-    headers: Mapping[str, str] = _NO_HEADERS
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
     chunks: Sequence[bytes] = field(default=(), repr=False)
     complete: bool = True
 

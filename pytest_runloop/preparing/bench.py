@@ -6,11 +6,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_runloop.cache.entry import SCHEMA, Damaged, Entry
 from pytest_runloop.cache.expiry import is_over
 from pytest_runloop.cache.lease import Lease, Waiter
+from pytest_runloop.preparing.habits import USUAL, Habits
 from pytest_runloop.sandbox import labels
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class Bench:
         locks: What the processes of this computer agree on.
         owner: Whose prepared things these are.
         max_age_s: How old they may get.
+        habits: What is done differently where requests are recorded.
         notes: What happened.
         machine: Stands in the account for all who share ``locks``.
     """
@@ -94,8 +97,10 @@ class Bench:
         owner: str,
         max_age_s: float,
         tell: Callable[[str], object],
+        habits: Habits = USUAL,
     ) -> None:
         self.provisioner = provisioner
+        self.habits = habits
         self.index = index
         self.locks = locks
         self.owner = owner
@@ -133,6 +138,19 @@ class Bench:
 
     def remember(self, entry: Entry) -> None:
         """Write to the index; without it, everything is looked up in the account."""
+        # Alone, the next test must not find what this one has made of it.
+        if not self.habits.alone:
+            self._write(entry)
+
+    def first(self, entry: Entry) -> Entry:
+        """Return what was found or prepared as every test gets it, before any had it."""
+        if not self.habits.alone:
+            return entry
+        same = replace(entry, state=None)
+        self._write(same)
+        return same
+
+    def _write(self, entry: Entry) -> None:
         try:
             self.index.write(entry)
         except OSError as error:
@@ -140,9 +158,14 @@ class Bench:
 
     def is_over(self, entry: Entry) -> bool:
         """Say whether an entry is too old."""
-        return is_over(
+        return self.habits.ages and is_over(
             created_s=entry.created_s, expires_s=entry.expires_s, max_age_s=self.max_age_s, now_s=time.time()
         )
+
+    def wanted(self, key: str) -> dict[str, str]:
+        """Return the metadata of the disk snapshots of a key that may be used."""
+        wanted = {labels.KEY: key, labels.SCHEMA: str(SCHEMA), labels.OWNER_NAME: self.owner}
+        return {**wanted, labels.RUN: self.provisioner.run} if self.habits.alone else wanted
 
     def marks(self, entry: Entry, *, kind: str) -> dict[str, str]:
         """Return the metadata by which a prepared thing is found again."""

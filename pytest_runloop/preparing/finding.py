@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_runloop.cache.entry import SCHEMA, Entry
+from pytest_runloop.cache.entry import Entry
 from pytest_runloop.sandbox import labels, snapshots
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ SETTLE_S = 300.0
 
 async def disks(account: Account, bench: Bench, key: str) -> list[DiskSnapshot]:
     """Return all disk snapshots of a key, oldest first."""
-    wanted = {labels.KEY: key, labels.SCHEMA: str(SCHEMA), labels.OWNER_NAME: bench.owner}
-    listed = await account.disk_snapshots(wanted)
+    listed = await account.disk_snapshots(bench.wanted(key))
     return sorted(listed, key=lambda one: (one.created_ms, one.id))
 
 

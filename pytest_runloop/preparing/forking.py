@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 class Fork:
     """One new devbox from the disk snapshot; implements ``lending.Opening``."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, *, number: int | None = None) -> None:
         self._prepared = prepared
+        # Now, because several may be opened at once.
+        self._number = number or prepared.bench.provisioner.number(prepared.spec)
         self._running: Running | None = None
 
     def open(self, *, stop: threading.Event) -> Sandbox:
@@ -41,4 +43,4 @@ class Fork:
         self._prepared.bench.provisioner.end(self._running)
 
     def _made(self, stop: threading.Event) -> Running | None:
-        return self._prepared.from_disk(marks={}, spec=self._prepared.spec, stop=stop)
+        return self._prepared.from_disk(marks={}, spec=self._prepared.spec, stop=stop, number=self._number)

@@ -46,7 +46,7 @@ def ready(bench: Bench, spec: SandboxSpec, key: str, *, run: str, stop: threadin
     else:
         saying = f"waiting for another process that prepares the sandbox of {spec.test} ({key})"
         with bench.hold(key, "preparation", saying=saying, stop=stop):
-            found = _found(bench, key, run) or _make(bench, spec, key, stop=stop)
+            found = bench.first(_found(bench, key, run) or _make(bench, spec, key, stop=stop))
             if run:
                 bench.locks.mark_renewed(key, run=run)
     return found

@@ -41,7 +41,8 @@ class Prepared:
 
     def look_again(self) -> None:
         """Take in what other processes have done: they resume the same devbox, or prepare anew."""
-        self.entry = self.bench.indexed(self.key) or self.entry
+        if not self.bench.habits.alone:
+            self.entry = self.bench.indexed(self.key) or self.entry
 
     def take(self) -> None:
         """Begin to use the suspended devbox, once at a time.
@@ -61,20 +62,25 @@ class Prepared:
         """Prepare anew and replace what there is."""
         self.entry = making.renewed(self.bench, self.spec, self.key)
 
-    def from_disk(self, *, marks: Mapping[str, str], spec: SandboxSpec, stop: threading.Event) -> Running | None:
+    def from_disk(
+        self, *, marks: Mapping[str, str], spec: SandboxSpec, stop: threading.Event, number: int | None = None
+    ) -> Running | None:
         """Return a new devbox from the disk snapshot, or None if that was gone: then it has been prepared again.
 
         Args:
             marks: Labels for it.
             spec: What the devbox shall be like beside its disk.
             stop: Set from another thread to give up waiting.
+            number: Which sandbox of its test it is; the next one if left out.
 
         Raises:
             ProvisioningError: It could not be had.
         """
         entry = self.entry
         try:
-            return self.bench.provisioner.begin(spec, source=FromSnapshot(entry.snapshot_id), marks=marks, stop=stop)
+            return self.bench.provisioner.begin(
+                spec, source=FromSnapshot(entry.snapshot_id), marks=marks, number=number, stop=stop
+            )
         except ProvisioningError as error:
             status = self._disk_status(entry, error)
             if status == snapshots.COMPLETE:

@@ -116,6 +116,8 @@ class Resumption:
         entry = self._prepared.entry
         if entry.devbox_id is not None:
             yield entry.devbox_id, entry.state
+        if self._bench.habits.alone:
+            return
         try:
             listed = self._bench.provisioner.ask(lambda provider: finding.put_aside(provider.account, entry))
         except ApiFailure as failure:

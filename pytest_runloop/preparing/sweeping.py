@@ -25,6 +25,8 @@ SWEEP_EVERY_S = 3600.0
 
 def discard(bench: Bench, kept: Entry, *, disks: Iterable[DiskSnapshot]) -> None:
     """Delete the disks that *kept* replaces, and the devboxes that belong to them."""
+    if bench.habits.alone:
+        return
 
     async def work(provider: Provider) -> None:
         for devbox in await finding.outdated(provider.account, bench, kept):
@@ -50,6 +52,8 @@ def drop_devbox(bench: Bench, devbox_id: str) -> None:
 
 def sweep_now_and_then(bench: Bench) -> None:
     """Sweep, unless somebody on this computer has within the hour."""
+    if bench.habits.alone:
+        return
     try:
         due = bench.locks.due("swept", every_s=SWEEP_EVERY_S)
     except OSError:

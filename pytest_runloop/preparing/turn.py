@@ -73,6 +73,8 @@ class Turn:
 
     def is_outdated(self) -> bool:
         """Say whether the sandbox was prepared anew meanwhile, so that this devbox has nothing to do with it."""
+        if self._bench.habits.alone:
+            return False
         known = self._bench.indexed(self._prepared.key)
         return known is not None and known.snapshot_id != self._prepared.entry.snapshot_id
 

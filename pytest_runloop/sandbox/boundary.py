@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_runloop.sandbox.account import Account
     from pytest_runloop.sandbox.runloop.sessions import NativeSandbox
     from pytest_runloop.spec import FileSource, Setup
+    from pytest_runloop.target import Target
 
 Stream = Literal["stdout", "stderr"]
 
@@ -123,8 +124,8 @@ class DevboxApi(Protocol):
     async def shutdown(self) -> None:
         """Shut the devbox down for good."""
 
-    async def port_url(self, port: int) -> str:
-        """Return a URL that reaches a port of the devbox."""
+    async def port_url(self, port: int, *, on: Target | None = None) -> str:
+        """Return a URL that reaches a port of the devbox, as a target gives it; by default the one in use."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,10 @@ kills what runs longer.
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_runloop import tape
 from pytest_runloop.errors import CommandFailed, CommandTimeout, SandboxError
 from pytest_runloop.sandbox.boundary import ApiFailure
 from pytest_runloop.sandbox.results import ExecResult, streams
@@ -51,14 +51,14 @@ async def run(api: DevboxApi, line: Line, *, timeout: float) -> ExecResult:
         CommandTimeout: It ran longer; it has been killed with its process group.
         SandboxError: It could not be started, or was lost with its devbox.
     """
-    began = time.monotonic()
+    began = tape.clock()
     execution = await _start(api, line)
     try:
         ended = execution if execution.completed else await _await_end(api, line, execution, until=began + timeout)
     except asyncio.CancelledError:
         await _kill(api, execution)
         raise
-    duration = time.monotonic() - began
+    duration = tape.clock() - began
     if ended is None:
         raise await _timed_out(api, line, execution, timeout=timeout)
     return await _result(api, line, ended, duration_s=duration)
@@ -96,7 +96,7 @@ async def _start(api: DevboxApi, line: Line) -> Execution:
 
 async def _await_end(api: DevboxApi, line: Line, execution: Execution, *, until: float) -> Execution | None:
     pauses = iter(LOST_CONTACT_PAUSES_S)
-    while (left := until - time.monotonic()) > 0:
+    while (left := until - tape.clock()) > 0:
         try:
             ended = await api.wait(execution.id, seconds=min(left, LONG_POLL_S))
         except ApiFailure as failure:

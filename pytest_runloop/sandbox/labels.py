@@ -12,6 +12,9 @@ TEST = "pytest_runloop_test"
 RUN = "pytest_runloop_run"
 SANDBOX = "pytest_runloop_sandbox"
 
+NR = "pytest_runloop_nr"
+"""Which sandbox of its test this is, in the order of the program: what tells apart creations that are equal else."""
+
 KEY = "pytest_runloop_key"
 """Of what was prepared: everything that shapes its disk, in one word."""
 

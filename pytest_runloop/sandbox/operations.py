@@ -9,6 +9,7 @@ from pytest_runloop.errors import SandboxError, SpecError
 from pytest_runloop.sandbox import commands, shell
 from pytest_runloop.sandbox.boundary import ApiFailure
 from pytest_runloop.sandbox.files import Files
+from pytest_runloop.sandbox.taping import Taping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +32,10 @@ class Operations:
         results: The latest command results, oldest first.
     """
 
-    def __init__(self, request: Request, started: Started) -> None:
+    def __init__(self, request: Request, started: Started, *, taping: Taping) -> None:
         """Bind to a devbox that runs."""
         self.request = request
+        self._taping = taping
         self.devbox_id = started.api.devbox_id
         self.results: list[ExecResult] = []
         self._api = started.api
@@ -80,13 +82,15 @@ class Operations:
             message = f"url: port {port} is not exposed (exposed_ports: {listed}); add it: {add}"
             raise SpecError(message, field="exposed_ports")
         try:
-            address = await self._api.port_url(port)
+            address = await self._api.port_url(port, on=self._taping.recorded_on())
         except ApiFailure as failure:
             message = f"port {port} of devbox {self.devbox_id} has no URL: {failure}; check that the sandbox still runs"
             raise SandboxError(message) from failure
+        address = address.rstrip("/")
+        self._taping.exposed(address, devbox_id=self.devbox_id, port=port)
         if wait_s > 0:
             await self._await_listener(port, seconds=wait_s)
-        return address.rstrip("/")
+        return address
 
     async def _await_listener(self, port: int, *, seconds: float) -> None:
         # One look at the kernel's table; a trial connection would use up a server that takes only one. 0A is LISTEN.

@@ -12,6 +12,8 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pytest_runloop import tape
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -154,17 +156,21 @@ class _Job(Generic[T]):
         self._loop = loop
         self._work = work
         self._task: asyncio.Task[T] | None = None
+        # Not in the caller's context: what runs there may have noted "trio" in it for HTTP clients to find. Only the
+        # cassette of what is sent goes along.
+        self._context = contextvars.Context()
+        self._context.run(tape.CURRENT.set, tape.CURRENT.get())
 
     def start(self) -> None:
         """Have the loop begin; only the first call counts."""
-        # Not in the caller's context: what runs there may have noted "trio" in it for HTTP clients to find.
         if not self.outcome.done():
-            self._loop.call_soon_threadsafe(self._start, context=contextvars.Context())
+            self._loop.call_soon_threadsafe(self._start, context=self._context)
 
     def cancel(self) -> None:
         """Have the loop cancel the work, wherever it stands; harmless once it has ended."""
         if not self.outcome.done():
-            self._loop.call_soon_threadsafe(self._cancel)
+            # Work that is cancelled before it began still begins, to end at once.
+            self._loop.call_soon_threadsafe(self._cancel, context=self._context)
 
     def _start(self) -> None:
         if self._task is None:

@@ -316,7 +316,7 @@ def test_a_retried_request_builds_once(emulator: Service, http: httpx.Client) ->
 
 @pytest.mark.parametrize("dockerfile", ["FROM python:3.12", "FROM ubuntu:22.04\nCOPY . /app", "HELLO", "RUN true"])
 def test_what_can_not_be_built_here_says_so_in_its_log(emulator: Service, http: httpx.Client, dockerfile: str) -> None:
-    """The emulator has no registry and no build context."""
+    """The emulator has no registry, and no build context but one that is given."""
     blueprint = http.post("/v1/blueprints", json={"name": "unbuildable", "dockerfile": dockerfile}).json()["id"]
 
     assert http.get(f"/v1/blueprints/{blueprint}").json()["status"] == "failed"
@@ -325,12 +325,12 @@ def test_what_can_not_be_built_here_says_so_in_its_log(emulator: Service, http: 
     assert [entry["level"] for entry in logs if "Dockerfile line" in entry["message"]] == ["ERROR"]
 
 
-def test_network_policies_are_refused(emulator: Service, sdk: RunloopSDK) -> None:
-    """Until policies are emulated, a build must not look as if it had been held to one."""
+def test_an_unknown_network_policy_is_refused(emulator: Service, sdk: RunloopSDK) -> None:
+    """A build must not look as if it had been held to a policy that isn't there."""
     for given in ({"network_policy_id": "npol_1"}, {"launch_parameters": {"network_policy_id": "npol_1"}}):
         with pytest.raises(APIStatusError, match="network_policy_id") as refusal:
             sdk.blueprint.create(name="policy", **given)
-        assert refusal.value.status_code == 501
+        assert refusal.value.status_code == 400
 
 
 def test_answers_fit_the_clients_models(http: httpx.Client) -> None:

@@ -81,7 +81,7 @@ class FakeSnapshot:
         self.awaited = ExitStack()
         self._was_resumed = False
 
-    def fork(self) -> FakeLent:
+    def fork(self, *, number: int | None = None) -> FakeLent:
         provisioner = self.preparations.provisioner
         self.preparations.forked += 1
         provisioner.created += 1

@@ -6,6 +6,7 @@ and one that starts with ``sticky`` can't be deleted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,14 +43,19 @@ class FakeProvisioner:
         self.suspended = 0
         self.left_behind: tuple[str, ...] = ()
         self._log = log
+        self._numbers: Counter[str] = Counter()
 
     def check(self, spec: SandboxSpec) -> None:
         if spec.options.get("name") == "impossible":
             msg = f"{spec.test}: mark.runloop: name: 'impossible' can't be had; ask for another"
             raise SpecError(msg, field="name")
 
+    def number(self, spec: SandboxSpec) -> int:
+        self._numbers[spec.test] += 1
+        return self._numbers[spec.test]
+
     @contextmanager
-    def provide(self, spec: SandboxSpec) -> Iterator[FakeSandbox]:
+    def provide(self, spec: SandboxSpec, *, number: int | None = None) -> Iterator[FakeSandbox]:
         name = str(spec.options.get("name", ""))
         if name == "broken":
             msg = f"{spec.test}: the sandbox could not be made ready; nothing is left of it"

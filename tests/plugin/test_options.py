@@ -39,7 +39,7 @@ def test_the_command_line_wins_over_the_environment_which_wins_over_ini(
     empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty_project.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nrunloop_target = replay\n")
-    assert header(empty_project) == "runloop: target replay (ini runloop_target)"
+    assert header(empty_project) == "runloop: target replay (ini runloop_target), needs no key"
 
     monkeypatch.setenv("PYTEST_RUNLOOP_TARGET", "emulator")
     assert header(empty_project) == "runloop: target emulator (PYTEST_RUNLOOP_TARGET)"

@@ -6,8 +6,8 @@ import pytest
 
 from pytest_runloop.errors import TargetError
 from pytest_runloop.local import Run
-from pytest_runloop.target import Endpoint, Target
-from pytest_runloop.wiring import Wiring
+from pytest_runloop.target import Endpoint, Record, Target
+from pytest_runloop.wiring import Terms, Wiring
 
 
 def wired(choice: str, **environ: str) -> Wiring:
@@ -38,10 +38,32 @@ def test_live_is_runloop_unless_an_address_says_otherwise() -> None:
     )
 
 
-@pytest.mark.parametrize("choice", ["live", "replay"])
-def test_what_is_missing_is_said_with_the_ways_out(choice: str) -> None:
-    with pytest.raises(TargetError, match=f"the target is {choice}, but .*--runloop-target=emulator"):
-        wired(choice).endpoint()
+def test_what_is_missing_is_said_with_the_ways_out() -> None:
+    with pytest.raises(TargetError, match=r"the target is live, but .*--runloop-target=emulator"):
+        wired("live").endpoint()
+
+
+def test_a_replay_needs_no_key_and_no_place() -> None:
+    endpoint = wired("replay", RUNLOOP_BASE_URL="http://127.0.0.1:1", PYTEST_RUNLOOP_STATE="/dev/null/state").endpoint()
+
+    assert endpoint.target is Target.REPLAY
+    assert endpoint.base_url == "https://api.runloop.ai"
+    assert endpoint.api_key
+
+
+@pytest.mark.parametrize(
+    ("choice", "record", "records"),
+    [
+        ("emulator", Record.NONE, False),
+        ("replay", Record.NONE, True),
+        ("emulator", Record.ONCE, True),
+        ("emulator", Record.VERIFY, True),
+    ],
+)
+def test_only_a_run_that_replays_or_records_has_cassettes(choice: str, record: Record, *, records: bool) -> None:
+    wiring = Wiring(choice, environ={}, run=Run.start(), terms=Terms(record=record))
+
+    assert (wiring.recorder is not None) is records
 
 
 def test_a_provisioner_belongs_to_the_run() -> None:

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_runloop.emulator.domain import copying
 from pytest_runloop.emulator.domain.blueprints import hint
 from pytest_runloop.emulator.domain.dockerfile import DockerfileError, Instruction, parse
 from pytest_runloop.emulator.domain.steps import ROOT, SECRETS, Step
@@ -46,6 +47,7 @@ def plan(
     secrets: Mapping[str, str],
     path: str,
     bases: Collection[str],
+    has_context: bool = False,
 ) -> Plan:
     """Work out what to run.
 
@@ -55,11 +57,12 @@ def plan(
         secrets: Values for ARG and for the environment of commands; not kept.
         path: What ``$PATH`` is before the Dockerfile changes it.
         bases: The names of base blueprints.
+        has_context: Whether there is a build context, which the machine then finds in its place.
 
     Raises:
         DockerfileError: It can't be built here; the message names the line and says why.
     """
-    reader = _Reader(arguments=arguments, secrets=secrets, path=path, bases=bases)
+    reader = _Reader(arguments=arguments, secrets=secrets, path=path, bases=bases, has_context=has_context)
     for instruction in parse(dockerfile):
         try:
             reader.take(instruction)
@@ -70,8 +73,15 @@ def plan(
 
 class _Reader:
     def __init__(
-        self, *, arguments: Mapping[str, str], secrets: Mapping[str, str], path: str, bases: Collection[str]
+        self,
+        *,
+        arguments: Mapping[str, str],
+        secrets: Mapping[str, str],
+        path: str,
+        bases: Collection[str],
+        has_context: bool,
     ) -> None:
+        self._has_context = has_context
         self._given = {**secrets, **arguments}
         self._secrets = secrets
         self._path = path
@@ -140,7 +150,12 @@ class _Reader:
     def run(self, instruction: Instruction) -> None:
         command = " ".join(["cd", shlex.quote(self._directory), "&&", self._command(instruction)])
         prepared = [_mount(instruction.line, flag) for flag in instruction.flags]
+        binds = [self._bind(instruction, flag) for flag in instruction.flags if _is_bind(flag)]
+        for source, target in binds:
+            self._step(instruction, copying.bind(source, target), user=ROOT)
         self._step(instruction, "\n".join([*filter(None, prepared), command]), user=self._user)
+        for _, target in binds:
+            self._step(instruction, copying.unbind(target), user=ROOT)
 
     def workdir(self, instruction: Instruction) -> None:
         self._directory = posixpath.join(self._directory, expand(instruction.argument, self._variables()))
@@ -158,10 +173,23 @@ class _Reader:
         self._shell = words
 
     def copy(self, instruction: Instruction) -> None:
-        raise DockerfileError(
-            instruction.line,
-            f"{instruction.keyword}: build contexts are not emulated; use file_mounts, or RUN with a text.",
-        )
+        wanted = copying.read_copy(instruction, directory=self._directory, variables=self._variables())
+        if wanted.sources and not self._has_context:
+            raise DockerfileError(
+                instruction.line,
+                f"{instruction.keyword}: there is no build context; give one as build_context, an object of type tgz.",
+            )
+        self._step(instruction, copying.command(wanted), user=ROOT)
+
+    def _bind(self, instruction: Instruction, flag: str) -> tuple[str, str]:
+        options = _options(flag)
+        target = options.get("target") or options.get("dst") or options.get("destination")
+        if "from" in options or not self._has_context or target is None:
+            raise DockerfileError(
+                instruction.line, f"RUN --{flag}: not emulated; only parts of the build context can be bound."
+            )
+        source = copying.in_context(instruction, options.get("source") or options.get("src") or ".")
+        return source, posixpath.normpath(posixpath.join(self._directory, expand(target, self._variables())))
 
     def _command(self, instruction: Instruction) -> str:
         words = instruction.exec_form
@@ -186,16 +214,26 @@ class _Reader:
 def _mount(line: int, flag: str) -> str:
     """Give what must be done before a RUN with this flag."""
     name, _, value = flag.partition("=")
-    if name != "mount":
+    if name != "mount" or _is_bind(flag):
         return ""  # --network and --security change nothing here
-    options = dict(option.partition("=")[::2] for option in value.split(","))
-    kind = options.get("type", "bind")
+    options = _options(flag)
+    kind = options["type"]
     if kind == "cache" and "target" in options:
         return f"mkdir -p -- {shlex.quote(options['target'])}"
     target = options.get("target")
     if kind == "secret" and target in {None, f"{SECRETS}/{options.get('id')}"}:
         return ""  # all secrets are there
-    raise DockerfileError(line, f"RUN --mount={value}: not emulated; only caches and secrets in {SECRETS} are.")
+    raise DockerfileError(
+        line, f"RUN --mount={value}: not emulated; only caches, parts of the context, and secrets in {SECRETS} are."
+    )
+
+
+def _options(flag: str) -> dict[str, str]:
+    return dict(option.partition("=")[::2] for option in flag.partition("=")[2].split(","))
+
+
+def _is_bind(flag: str) -> bool:
+    return flag.startswith("mount=") and _options(flag).get("type", "bind") == "bind"
 
 
 _HANDLERS: Mapping[str, Callable[[_Reader, Instruction], None]] = {

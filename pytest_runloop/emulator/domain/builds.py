@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from pytest_runloop.emulator.domain import checks
 from pytest_runloop.emulator.domain.launch import Launch, parse_launch
-from pytest_runloop.emulator.domain.problems import bad_request, unsupported
+from pytest_runloop.emulator.domain.mounts import parse_code_mounts
+from pytest_runloop.emulator.domain.problems import bad_request
 
 
 class BuildStatus(str, enum.Enum):
@@ -36,6 +37,9 @@ class BuildRequest:
         parameters: The request as it came, for the view.
         secrets: Secret name by variable.
         file_mounts: Text by path.
+        context: The object that is the build context; None for none.
+        network_policy_id: What the build itself may reach; None for everything.
+        code_mounts: Checked code mounts.
     """
 
     parameters: Mapping[str, object]
@@ -49,6 +53,9 @@ class BuildRequest:
     secrets: Mapping[str, str]
     file_mounts: Mapping[str, str]
     metadata: Mapping[str, str]
+    context: str | None
+    network_policy_id: str | None
+    code_mounts: Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +130,9 @@ def parse_build(body: Mapping[str, object]) -> BuildRequest:
         secrets=given.get("secrets", {}),
         file_mounts=given.get("file_mounts", {}),
         metadata=given.get("metadata", {}),
+        context=given["build_context"]["object_id"] if "build_context" in given else None,
+        network_policy_id=given.get("network_policy_id") or None,
+        code_mounts=parse_code_mounts(given.get("code_mounts", [])),
     )
 
 
@@ -148,9 +158,6 @@ def _refuse(given: Mapping[str, Any]) -> None:
         raise bad_request("name: empty; give the blueprint a name.")
     if given.get("services"):
         raise bad_request("services: containers beside a devbox are not emulated; start them in the devbox instead.")
-    for field in ("network_policy_id", "code_mounts", "build_context"):
-        if given.get(field):
-            raise unsupported(f"{field}: not emulated; build the blueprint without it.")
     sources = [field for field in ("dockerfile", "base_blueprint_id", "base_blueprint_name") if given.get(field)]
     if len(sources) > 1:
         raise bad_request(f"{sources[1]}: given together with {sources[0]}; at most one of them is allowed.")
@@ -164,7 +171,9 @@ _BUILD = checks.record(
         "base_blueprint_name": checks.text,
         "system_setup_commands": checks.list_of(checks.text),
         "build_args": checks.environment,
-        "build_context": checks.mapping,
+        "build_context": checks.record(
+            {"type": checks.choice(("object",)), "object_id": checks.text}, required=("type", "object_id")
+        ),
         "file_mounts": checks.text_map,
         "code_mounts": checks.list_of(checks.mapping),
         "launch_parameters": checks.mapping,

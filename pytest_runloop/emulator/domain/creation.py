@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from pytest_runloop.emulator.domain import checks
+from pytest_runloop.emulator.domain.gateways import Wish, parse_wishes
 from pytest_runloop.emulator.domain.launch import Launch, parse_launch
+from pytest_runloop.emulator.domain.mounts import CHECKS, parse_mounts
 from pytest_runloop.emulator.domain.problems import bad_request, unsupported
 from pytest_runloop.emulator.domain.tunnels import TunnelRequest, parse_tunnel
 
@@ -19,7 +21,9 @@ class CreateRequest:
     Attributes:
         secrets: Secret name by the variable that is to hold its value.
         file_mounts: Text by path, ``mounts`` of that type included.
+        mounts: The other mounts, in order.
         tunnel: The tunnel to open at once, or None.
+        gateways: Gateway config and secret by the prefix of the variables; likewise the next.
     """
 
     name: str | None
@@ -31,8 +35,11 @@ class CreateRequest:
     secrets: Mapping[str, str]
     metadata: Mapping[str, str]
     file_mounts: Mapping[str, str]
+    mounts: Sequence[Mapping[str, str]]
     entrypoint: str | None
     tunnel: TunnelRequest | None
+    gateways: Mapping[str, Wish]
+    mcp: Mapping[str, Wish]
 
 
 def parse_create(body: Mapping[str, object]) -> CreateRequest:
@@ -58,8 +65,11 @@ def parse_create(body: Mapping[str, object]) -> CreateRequest:
         secrets=given.get("secrets", {}),
         metadata=given.get("metadata", {}),
         file_mounts={**given.get("file_mounts", {}), **_mounted_files(given.get("mounts", []))},
+        mounts=parse_mounts(given.get("mounts", []), given.get("code_mounts", [])),
         entrypoint=given.get("entrypoint") or None,
         tunnel=parse_tunnel(given["tunnel"]) if "tunnel" in given else None,
+        gateways=parse_wishes("gateways", "gateway", given.get("gateways", {})),
+        mcp=parse_wishes("mcp", "mcp_config", given.get("mcp", {})),
     )
 
 
@@ -68,6 +78,8 @@ def _mounted_files(mounts: list[dict[str, Any]]) -> dict[str, str]:
     for index, mount in enumerate(mounts):
         field = f"mounts[{index}]"
         kind = checks.choice(_MOUNT_TYPES)(f"{field}.type", mount.get("type"))
+        if kind in CHECKS:
+            continue
         if kind != "file_mount":
             raise unsupported(f"{field}: mounts of type {kind} are not emulated; create the devbox without it.")
         checked = cast("dict[str, str]", _FILE_MOUNT(field, mount))
@@ -76,7 +88,7 @@ def _mounted_files(mounts: list[dict[str, Any]]) -> dict[str, str]:
 
 
 _MOUNT_TYPES = ("file_mount", "object_mount", "agent_mount", "code_mount", "broker_mount")
-_NOT_EMULATED = ("gateways", "mcp", "code_mounts", "repo_connection_id")
+_NOT_EMULATED = ("repo_connection_id",)
 _FILE_MOUNT = checks.record(
     {"type": checks.text, "target": checks.text, "content": checks.text}, required=("type", "target", "content")
 )

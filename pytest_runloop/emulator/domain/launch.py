@@ -118,9 +118,6 @@ def inherit(inherited: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str,
 
 
 def _refuse_unsupported(given: Mapping[str, Any]) -> None:
-    if given.get("network_policy_id"):
-        message = "launch_parameters.network_policy_id: network policies are not emulated; leave it out."
-        raise unsupported(message)
     if given.get("required_services"):
         message = "launch_parameters.required_services: blueprint services are not emulated; leave it out."
         raise unsupported(message)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_runloop.emulator.domain.gateways import Grant
 from pytest_runloop.emulator.domain.launch import Launch, parse_launch
 from pytest_runloop.emulator.domain.lifecycle import Event, Status, advance
 from pytest_runloop.emulator.domain.tunnels import Tunnel, TunnelRequest
@@ -31,6 +32,8 @@ class Devbox:
         image_environment: Those of them that belong to the disk, set by the Dockerfile it was made with.
         capabilities: What it can do beyond others.
         file_mounts: Text by path, written before the first start's launch commands.
+        mounts: What else is mounted then, in order.
+        grants: The gateways it may use, by their tokens.
     """
 
     id: str
@@ -44,10 +47,12 @@ class Devbox:
     image_environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
     file_mounts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    mounts: Sequence[Mapping[str, str]] = ()
     entrypoint: str | None = None
     blueprint_id: str | None = None
     snapshot_id: str | None = None
     tunnel: Tunnel | None = None
+    grants: tuple[Grant, ...] = ()
     end_time_ms: int | None = None
     failure_reason: str | None = None
     shutdown_reason: str | None = None
@@ -152,6 +157,7 @@ def devbox_from_json(document: dict[str, Any]) -> Devbox:
     if tunnel is not None:
         tunnel = Tunnel(**{**tunnel, "request": TunnelRequest(**tunnel["request"])})
     known = {**document, "status": Status(document["status"]), "transitions": transitions, "tunnel": tunnel}
+    known["grants"] = tuple(Grant(**grant) for grant in document.get("grants", ()))
     return Devbox(**{**known, "capabilities": tuple(document.get("capabilities", ()))})
 
 

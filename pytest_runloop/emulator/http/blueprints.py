@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from pytest_runloop.emulator.domain import builds, checks
 from pytest_runloop.emulator.domain.builds import Blueprint, BuildStatus, parse_build
+from pytest_runloop.emulator.domain.problems import bad_request
 from pytest_runloop.emulator.http.answers import (
     Answer,
+    checked_body,
     cursor,
     emulator,
     json_body,
@@ -23,6 +25,21 @@ from pytest_runloop.emulator.service.paging import Page
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+_FROM_INSPECTION = checks.record(
+    {
+        "name": checks.text,
+        "inspection_source": checks.record(
+            {"inspection_id": checks.text, "github_auth_token": checks.text}, required=("inspection_id",)
+        ),
+        "system_setup_commands": checks.list_of(checks.text),
+        "launch_parameters": checks.mapping,
+        "file_mounts": checks.text_map,
+        "metadata": checks.text_map,
+        "secrets": checks.environment,
+        "network_policy_id": checks.text,
+    },
+    required=("name", "inspection_source"),
+)
 _STATUSES = tuple(status.value for status in BuildStatus)
 
 
@@ -30,6 +47,16 @@ async def create(request: Request) -> Answer:
     """Begin to build a blueprint."""
     wanted = parse_build(await json_body(request))
     return blueprint_view(await emulator(request).blueprints.create(wanted, request_id=request_id(request)))
+
+
+async def create_from_inspection(request: Request) -> Answer:
+    """Refuse to build from an inspection: only repository connections make them, and there are none."""
+    given = await checked_body(request, _FROM_INSPECTION)
+    inspection = given["inspection_source"]["inspection_id"]
+    raise bad_request(
+        f"inspection_source.inspection_id: no inspection {inspection!r}; the emulator has no repository connections."
+        " Build the blueprint from a Dockerfile instead."
+    )
 
 
 async def preview(request: Request) -> Answer:
@@ -75,6 +102,7 @@ def _list(request: Request, page: Callable[..., Page[Blueprint]]) -> Answer:
 ROUTES = [
     route("GET", "/v1/blueprints/list_public", list_public),
     route("POST", "/v1/blueprints/preview", preview),
+    route("POST", "/v1/blueprints/create_from_inspection", create_from_inspection),
     route("GET", "/v1/blueprints/{id}", retrieve),
     route("GET", "/v1/blueprints/{id}/logs", logs),
     route("POST", "/v1/blueprints/{id}/delete", delete),

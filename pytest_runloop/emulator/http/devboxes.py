@@ -98,12 +98,12 @@ async def keep_alive(request: Request) -> Answer:
 async def enable_tunnel(request: Request) -> Answer:
     """Open a devbox's tunnel."""
     wanted = parse_tunnel(await json_body(request))
-    return tunnel_view(emulator(request).devboxes.enable_tunnel(devbox_id(request), wanted))
+    return tunnel_view(emulator(request).tunnels.enable(devbox_id(request), wanted))
 
 
 async def remove_tunnel(request: Request) -> Answer:
     """Close a devbox's tunnel."""
-    emulator(request).devboxes.remove_tunnel(devbox_id(request))
+    emulator(request).tunnels.remove(devbox_id(request))
     return {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -120,7 +121,7 @@ def _filter(request: Request) -> ObjectFilter:
 
 
 def _address(request: Request, method: str, object_id: str, *, seconds: int) -> str:
-    expires = int(time.time()) + seconds
+    expires = math.ceil(time.time() + seconds)
     signature = emulator(request).objects.signature(method, object_id, expires_s=expires)
     url = request.url.replace(path=f"/_emulator/objects/{object_id}", fragment="")
     return str(url.replace(query=f"expires={expires}&signature={signature}"))

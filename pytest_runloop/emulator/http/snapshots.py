@@ -58,7 +58,7 @@ async def status(request: Request) -> Answer:
 
 async def list_(request: Request) -> Answer:
     """List snapshots."""
-    page = emulator(request).snapshots.page(_filter(request), cursor(request))
+    page = emulator(request).snapshots.page(snapshot_filter(request), cursor(request))
     return page_view(request, page, key="snapshots", view=snapshot_view)
 
 
@@ -74,7 +74,8 @@ async def delete(request: Request) -> Answer:
     return {}
 
 
-def _filter(request: Request) -> SnapshotFilter:
+def snapshot_filter(request: Request) -> SnapshotFilter:
+    """Read which snapshots a list shall have."""
     query = request.query_params
     metadata = {}
     for name, value in query.multi_items():

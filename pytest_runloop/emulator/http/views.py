@@ -39,8 +39,8 @@ def devbox_view(devbox: Devbox) -> dict[str, Any]:
         "failure_reason": devbox.failure_reason,
         "shutdown_reason": devbox.shutdown_reason,
         "tunnel": None if devbox.tunnel is None else tunnel_view(devbox.tunnel),
-        "gateway_specs": None,
-        "mcp_specs": None,
+        "gateway_specs": _specs_view(devbox, "gateway", "gateway_config_id"),
+        "mcp_specs": _specs_view(devbox, "mcp", "mcp_config_id"),
     }
 
 
@@ -141,6 +141,15 @@ def blueprint_view(blueprint: Blueprint) -> dict[str, Any]:
 def log_view(entry: LogEntry) -> dict[str, Any]:
     """Print a log entry with the fields it has."""
     return {name: value for name, value in dataclasses.asdict(entry).items() if value is not None}
+
+
+def _specs_view(devbox: Devbox, kind: str, config: str) -> dict[str, Any] | None:
+    specs = {
+        grant.variable: {config: grant.config_id, "secret_id": grant.secret_id}
+        for grant in devbox.grants
+        if grant.kind == kind and grant.variable is not None
+    }
+    return specs or None
 
 
 def _transition_view(transition: Transition) -> dict[str, Any]:

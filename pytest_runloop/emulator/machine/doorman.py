@@ -155,6 +155,10 @@ class Doorman:
         """Open a regular file as a box's account sees it, and hand it over."""
         self._in_box(request, namespaces.FILES, namespaces.open_file)
 
+    def terminal(self, request: Request, _: list[int]) -> None:
+        """Open a pseudo terminal of a box, and hand its near side over."""
+        self._in_box(request, namespaces.FILES, namespaces.open_terminal)
+
     def connect(self, request: Request, _: list[int]) -> None:
         """Connect to a port on a box's loopback, and hand the socket over."""
         self._in_box(request, namespaces.NETWORK, namespaces.connect)
@@ -206,6 +210,7 @@ OPERATIONS: dict[str, Callable[[Doorman, Request, list[int]], None]] = {
     "run": Doorman.run,
     "signal": Doorman.signal,
     "open": Doorman.open,
+    "terminal": Doorman.terminal,
     "connect": Doorman.connect,
     "listen": Doorman.listen,
     "proc": Doorman.proc,

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_runloop.emulator.machine import egress
 from pytest_runloop.emulator.machine.account import BASH, IN_IMAGE, PATH, ROOT, Account
@@ -18,6 +19,9 @@ from pytest_runloop.emulator.machine.namespaces import FIRST_HOST_ID
 from pytest_runloop.emulator.machine.pipes import pipe, read_until
 from pytest_runloop.emulator.machine.process import SHELL_LOOP, Process, Shell, Signal, Stream
 from pytest_runloop.emulator.machine.watch import Limits, exceeded
+
+if TYPE_CHECKING:
+    from pytest_runloop.emulator.machine.terminal import Terminal
 
 
 class BootError(Exception):
@@ -40,6 +44,7 @@ class Machine:
         doorway: Doorway,
         all_ids: bool,
         on_death: Callable[[str], None],
+        outside: egress.Outside,
     ) -> None:
         self.account = account
         self._box = box
@@ -47,6 +52,7 @@ class Machine:
         self._doorway = doorway
         self._all_ids = all_ids
         self._on_death = on_death
+        self._outside = outside
         self._cause = "stopped"
         self._halting = False
         self._killed = False
@@ -113,15 +119,26 @@ class Machine:
             )
             argv = [BASH, "-c", SHELL_LOOP]
             pid = await self._spawn(argv, nothing, out, err, commands, statuses_in, env=env, account=self.account)
-            shell = Shell(
-                send_signal=self._signal(pid),
-                stdout=os.dup(stdout.fileno()),
-                stderr=os.dup(stderr.fileno()),
-                commands=os.dup(commands_in.fileno()),
-                statuses=os.dup(statuses.fileno()),
-            )
+            ends = [os.dup(end.fileno()) for end in (stdout, stderr, commands_in, statuses)]
+        shell = Shell(*ends, send_signal=self._signal(pid))
         self._when_ended(pid, shell.finish)
         return shell
+
+    async def terminal(self, *, env: Mapping[str, str], cols: int, rows: int) -> Terminal:
+        """Start an interactive login shell on a terminal of its own.
+
+        Raises:
+            OSError: It could not be started.
+        """
+        from pytest_runloop.emulator.machine.terminal import Terminal, far_side
+
+        _, (near,) = await self._doorway.ask("terminal", box=self._box, **self._who(self.account))
+        with io.FileIO(near, "r+") as end, io.FileIO(far_side(near), "r+") as far:
+            argv, env = [BASH, "--login", "-i"], {"TERM": "xterm-256color", **env}
+            pid = await self._spawn(argv, far, far, far, env=env, account=self.account, terminal=True)
+            terminal = Terminal(os.dup(end.fileno()), send_signal=self._signal(pid), size=(cols, rows))
+        self._when_ended(pid, lambda _: terminal.finish())
+        return terminal
 
     async def open_file(self, path: str, *, write: bool) -> int:
         """Open a regular file as the account, by the sandbox's own links and rights; the caller closes it.
@@ -188,7 +205,7 @@ class Machine:
     async def _furnish(self) -> None:
         """Give the new machine its way out, its watch, and an account that the image doesn't have."""
         _, (listener,) = await self._doorway.ask("listen", box=self._box, port=egress.PORT)
-        server = await egress.serve(socket.socket(fileno=listener))
+        server = await egress.serve(socket.socket(fileno=listener), self._outside)
         self._cleanup.callback(server.close)
         _, (proc,) = await self._doorway.ask("proc", box=self._box)
         self._cleanup.callback(os.close, proc)
@@ -211,10 +228,8 @@ class Machine:
             fed, feed = pipe(pipes) if stdin else (pipes.enter_context(io.FileIO(os.devnull)), None)
             pid = await self._spawn(argv, fed, out, err, env=env, account=account)
             process = Process(send_signal=self._signal(pid), stdin=os.dup(feed.fileno()) if feed else None)
-            streams = (
-                Stream(os.dup(stdout.fileno()), process.stdout),
-                Stream(os.dup(stderr.fileno()), process.stderr),
-            )
+            pairs = ((stdout, process.stdout), (stderr, process.stderr))
+            streams = [Stream(os.dup(end.fileno()), output) for end, output in pairs]
         self._streams = {stream for stream in (*self._streams, *streams) if not stream.closed}
 
         def finish(code: int) -> None:
@@ -226,9 +241,11 @@ class Machine:
         self._when_ended(pid, finish)
         return process
 
-    async def _spawn(self, argv: list[str], *files: io.FileIO, env: Mapping[str, str], account: Account) -> int:
+    async def _spawn(
+        self, argv: list[str], *files: io.FileIO, env: Mapping[str, str], account: Account, terminal: bool = False
+    ) -> int:
         """Start a command that has ``files`` as its descriptors 0, 1, 2, and so on."""
-        if self._all_ids:  # so that the account can open its own /dev/stdout
+        if self._all_ids and not terminal:  # so that the account can open its own /dev/stdout
             for file in files[1:3]:
                 os.fchown(file.fileno(), FIRST_HOST_ID + account.uid, FIRST_HOST_ID + account.uid)
         if "\0" in "".join([*argv, *env, *env.values()]):
@@ -243,6 +260,7 @@ class Machine:
             cwd=account.home,
             pids=self._limits.pids,
             procs=self._procs,
+            terminal=terminal,
             **self._who(account),
         )
         self._commands += 1

@@ -12,11 +12,12 @@ from pytest_runloop.emulator.machine import bwrap, cgroups, image, support
 from pytest_runloop.emulator.machine.account import Account
 from pytest_runloop.emulator.machine.disk import Disks
 from pytest_runloop.emulator.machine.doorway import Doorway
+from pytest_runloop.emulator.machine.egress import Outside
 from pytest_runloop.emulator.machine.machine import BootError, Machine
 from pytest_runloop.emulator.machine.namespaces import FIRST_HOST_ID, STAGE
 from pytest_runloop.emulator.machine.watch import Limits
 
-__all__ = ["Account", "BootError", "Limits", "Machine", "Machines"]
+__all__ = ["Account", "BootError", "Limits", "Machine", "Machines", "Outside"]
 
 _log = logging.getLogger(__name__)
 _TMPFS_SHARE = 4
@@ -73,6 +74,7 @@ class Machines:
         hostname: str,
         on_death: Callable[[str], None],
         docker: bool = False,
+        outside: Outside | None = None,
     ) -> Machine:
         """Boot a machine on a disk that no other machine uses.
 
@@ -82,12 +84,21 @@ class Machines:
             limits: What all its processes together may use.
             hostname: What it calls itself.
             docker: Whether it must be able to run containers; it gets what this computer can give for that.
+            outside: What it can reach; None for everything but this computer.
             on_death: Called once with ``out_of_memory``, ``too_many_processes`` or ``stopped`` if it ends by itself.
 
         Raises:
             BootError: It did not come up; nothing of it is left but the disk.
         """
-        machine = Machine(disk, account, limits, doorway=self._doorway, on_death=on_death, all_ids=self.all_ids)
+        machine = Machine(
+            disk,
+            account,
+            limits,
+            doorway=self._doorway,
+            on_death=on_death,
+            all_ids=self.all_ids,
+            outside=outside or Outside(),
+        )
         groups = await self._groups(disk) if docker else None
         overlays, stage = self._mounts(disk)
         argv = bwrap.arguments(

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import resource
 import signal
 import socket
 import stat
 import struct
+import termios
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _MOVE_FROM_FD = -100, 0x1000, 0x4
 _PR_SET_CHILD_SUBREAPER = 36
 _CAPABILITY_VERSION_3 = 0x20080522
+_TIOCSPTLCK = 0x40045431
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Request = dict[str, Any]
@@ -129,6 +132,8 @@ def become_command(request: Request, descriptors: list[int], settles: int) -> No
     high = [os.dup(descriptor) if descriptor < len(descriptors) else descriptor for descriptor in descriptors]
     for target, descriptor in enumerate(high):
         os.dup2(descriptor, target)
+    if request.get("terminal"):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     try:
         os.execve(request["argv"][0], request["argv"], request["env"])
     except OSError as error:
@@ -187,6 +192,14 @@ def open_file(request: Request) -> int:
 
 def _expand(path: str, home: str) -> str:
     return home + path[1:] if path == "~" or path.startswith("~/") else path
+
+
+def open_terminal(request: Request) -> int:
+    """Open a new pseudo terminal of the sandbox, which belongs to the account; the near side."""
+    _become(request)
+    descriptor = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY)
+    fcntl.ioctl(descriptor, _TIOCSPTLCK, bytes(4))
+    return descriptor
 
 
 def connect(request: Request) -> int:

@@ -135,7 +135,8 @@ class Shell:
     The caller runs one command at a time, and makes a new shell when this one has ended.
     """
 
-    def __init__(self, *, send_signal: Signal, stdout: int, stderr: int, commands: int, statuses: int) -> None:
+    def __init__(self, stdout: int, stderr: int, commands: int, statuses: int, *, send_signal: Signal) -> None:
+        """Take its ends of four pipes."""
         self._ended = asyncio.Event()
         self._send_signal = send_signal
         self._stdout = Stream(stdout, None)

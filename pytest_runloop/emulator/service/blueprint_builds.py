@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_runloop.emulator.domain.builds import Blueprint, BuildStatus
+from pytest_runloop.emulator.domain.mounts import code_mount
 from pytest_runloop.emulator.domain.steps import Step
 from pytest_runloop.emulator.machine.account import PATH, Account
 from pytest_runloop.emulator.service.build_log import BuildLog
@@ -174,7 +175,12 @@ def _plan(job: _Job, bases: Collection[str]) -> Plan | None:
 
     try:
         return plan(
-            job.request.dockerfile, arguments=job.request.arguments, secrets=job.secrets, path=PATH, bases=bases
+            job.request.dockerfile,
+            arguments=job.request.arguments,
+            secrets=job.secrets,
+            path=PATH,
+            bases=bases,
+            has_context=job.request.context is not None,
         )
     except DockerfileError as error:
         job.log.say(str(error), level="ERROR")
@@ -190,6 +196,18 @@ def _phases(job: _Job, planned: Plan | None, environment: Mapping[str, str]) -> 
     ]
     user = Account(username=request.launch.username, uid=request.launch.uid)
     return (
-        Phase(account=ROOT_ACCOUNT, steps=planned.steps if planned else (), secrets=job.secrets),
-        Phase(account=user, steps=setup, files=request.file_mounts),
+        Phase(
+            account=ROOT_ACCOUNT,
+            steps=planned.steps if planned else (),
+            secrets=job.secrets,
+            context=request.context,
+            policy=request.network_policy_id,
+        ),
+        Phase(
+            account=user,
+            policy=request.network_policy_id,
+            steps=setup,
+            files=request.file_mounts,
+            code_mounts=[code_mount(mount) for mount in request.code_mounts],
+        ),
     )

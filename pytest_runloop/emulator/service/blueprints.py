@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_runloop.emulator.machine.machines import Machines
     from pytest_runloop.emulator.service.blueprint_builds import BlueprintBuilds
     from pytest_runloop.emulator.service.layers import Layers
+    from pytest_runloop.emulator.service.network import Network
+    from pytest_runloop.emulator.service.objects import Objects
     from pytest_runloop.emulator.service.secrets import Secrets
     from pytest_runloop.emulator.service.store import Store
 
@@ -39,7 +41,11 @@ class Blueprints:
         secrets: Secrets,
         builds: BlueprintBuilds,
         bases: Mapping[str, BaseBlueprint],
+        objects: Callable[[], Objects],
+        network: Callable[[], Network],
     ) -> None:
+        self._objects = objects
+        self._network = network
         self._store = store
         self._machines = machines
         self._layers = layers
@@ -159,6 +165,12 @@ class Blueprints:
     async def _begin(self, request: BuildRequest) -> str:
         base = self.find(given_id=request.base_id, name=request.base_name, prefix="base_")
         secrets = self._secrets.resolve(request.secrets)
+        if request.context is not None:
+            self._objects().readable(request.context, field="build_context.object_id")
+        if request.network_policy_id is not None:
+            self._network().check_policy("network_policy_id", request.network_policy_id)
+        if inherited := request.launch.parameters.get("network_policy_id"):
+            self._network().check_policy("launch_parameters.network_policy_id", str(inherited))
         return self._builds.start(request, secrets=secrets, base=base, foundation=self.foundation)
 
     def _by_id(self, blueprint_id: str, *, field: str) -> Blueprint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from pytest_runloop.emulator.domain.lifecycle import Event, Status
 from pytest_runloop.emulator.domain.records import LogEntry
 from pytest_runloop.emulator.machine.machines import Account, Limits
 from pytest_runloop.emulator.service.execution import KILLED, Execution
-from pytest_runloop.emulator.service.files import write_file
+from pytest_runloop.emulator.service.files import write_mount
 from pytest_runloop.emulator.service.identity import fresh_id, now_ms
 from pytest_runloop.emulator.service.idle import IdleTimer
 from pytest_runloop.emulator.service.layers import NoLayer
@@ -20,6 +21,8 @@ from pytest_runloop.emulator.service.layers import NoLayer
 if TYPE_CHECKING:
     from pytest_runloop.emulator.machine.machines import Machine, Machines
     from pytest_runloop.emulator.service.blueprints import Blueprints
+    from pytest_runloop.emulator.service.mounts import Mounts
+    from pytest_runloop.emulator.service.network import Network
     from pytest_runloop.emulator.service.roster import Roster, Runtime
 
 _log = logging.getLogger(__name__)
@@ -35,10 +38,20 @@ _DEATHS = {
 class Boot:
     """Powers devboxes on and off. Every method leaves the devbox in a status that says how it went."""
 
-    def __init__(self, roster: Roster, machines: Machines, blueprints: Blueprints) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        machines: Machines,
+        blueprints: Blueprints,
+        *,
+        mounts: Callable[[], Mounts],
+        network: Callable[[], Network],
+    ) -> None:
+        self._network = network
         self._roster = roster
         self._machines = machines
         self._blueprints = blueprints
+        self._mounts = mounts
 
     async def power_on(self, runtime: Runtime) -> None:
         """Boot the machine and make the devbox ready; ends in ``running`` or ``failure``."""
@@ -110,11 +123,25 @@ class Boot:
             return
         self._roster.move(runtime, Event.ALLOCATE)
         for path, text in record.file_mounts.items() if fresh else ():
-            await write_file(machine, path, text.encode())
-        # From here on an end of the devbox ends what runs in it, so nothing has to wait for launch commands.
+            await write_mount(machine, path, text.encode())
+        # From here on an end of the devbox ends what runs in it, so nothing has to wait for mounts and launch commands.
         runtime.settled.set()
+        if fresh and not await self._mount(runtime, machine):
+            return
         if await self._launch_commands(runtime, machine) and runtime.record.status is Status.INITIALIZING:
             self._become_running(runtime, machine)
+
+    async def _mount(self, runtime: Runtime, machine: Machine) -> bool:
+        if not runtime.record.mounts:
+            return True
+        from pytest_runloop.emulator.service.mounts import MountFailed
+
+        try:
+            await self._mounts().make(runtime, machine)
+        except MountFailed as error:
+            self.fail(runtime, "execution_failed", str(error))
+            return False
+        return True
 
     async def _layer(self, runtime: Runtime) -> str | None:
         """Give the disk of the devbox's blueprint; if it can't be made here, the default image must do."""
@@ -141,6 +168,7 @@ class Boot:
             hostname=record.id.replace("_", "-").lower(),
             on_death=lambda reason: self._died(runtime, reason),
             docker=DOCKER in record.capabilities,
+            outside=self._network().outside(record),
         )
 
     async def _launch_commands(self, runtime: Runtime, machine: Machine) -> bool:

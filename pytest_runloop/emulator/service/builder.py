@@ -13,11 +13,14 @@ from pytest_runloop.emulator.domain.launch import GIB
 from pytest_runloop.emulator.domain.problems import ApiProblem
 from pytest_runloop.emulator.domain.steps import ROOT, SECRETS, Step
 from pytest_runloop.emulator.machine.machines import Account, BootError, Limits
-from pytest_runloop.emulator.service.files import write_file
+from pytest_runloop.emulator.service.files import write_mount
 
 if TYPE_CHECKING:
+    from pytest_runloop.emulator.domain.mounts import CodeMount
     from pytest_runloop.emulator.machine.machines import Machine, Machines
     from pytest_runloop.emulator.service.build_log import BuildLog
+    from pytest_runloop.emulator.service.network import Network
+    from pytest_runloop.emulator.service.objects import Objects
 
 _log = logging.getLogger(__name__)
 BUILD_S = 1800.0
@@ -52,19 +55,27 @@ class Phase:
         account: Whose machine it is.
         secrets: Values by name, there as files.
         files: Text by path, written at the end.
+        context: The object that is the build context; None for none.
+        policy: The network policy it is under; None for none.
+        code_mounts: Cloned after the files are written.
     """
 
     account: Account
     steps: Sequence[Step] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    context: str | None = None
+    policy: str | None = None
+    code_mounts: Sequence[CodeMount] = ()
 
 
 class Builder:
     """Builds the disks of one emulator."""
 
-    def __init__(self, machines: Machines) -> None:
+    def __init__(self, machines: Machines, *, objects: Callable[[], Objects], network: Callable[[], Network]) -> None:
+        self._network = network
         self._machines = machines
+        self._objects = objects
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def build(
@@ -95,25 +106,34 @@ class Builder:
 
     async def _phases(self, disk: str, phases: Sequence[Phase], log: BuildLog, progress: Callable[[], None]) -> None:
         for phase in phases:
-            if phase.steps or phase.files:
+            if phase.steps or phase.files or phase.code_mounts:
                 await self._phase(disk, phase, log, progress)
 
     async def _phase(self, disk: str, phase: Phase, log: BuildLog, progress: Callable[[], None]) -> None:
         deaths: list[str] = []
+        outside = None if phase.policy is None else self._network().outside_under(phase.policy)
         try:
             machine = await self._machines.boot(
-                disk, account=phase.account, limits=_LIMITS, hostname="build", on_death=deaths.append
+                disk,
+                account=phase.account,
+                limits=_LIMITS,
+                hostname="build",
+                on_death=deaths.append,
+                outside=outside,
             )
         except BootError as error:
             raise self._failed(log, f"The build's machine did not start: {error}") from error
         try:
             await self._write_secrets(machine, phase.secrets)
+            await self._unpack_context(machine, phase.context)
             for step in phase.steps:
                 await self._step(machine, step, log, deaths)
                 progress()
             for path, text in phase.files.items():
                 log.say(f"file {path}")
-                await write_file(machine, path, text.encode())
+                await write_mount(machine, path, text.encode())
+            for step in await self._clones(machine, phase.code_mounts):
+                await self._step(machine, step, log, deaths)
         except ApiProblem as problem:
             raise self._failed(log, problem.message) from problem
         finally:
@@ -151,7 +171,24 @@ class Builder:
     async def _write_secrets(self, machine: Machine, secrets: Mapping[str, str]) -> None:
         # In memory only: /run is gone with the machine.
         for name, value in secrets.items():
-            await write_file(machine, f"{SECRETS}/{name}", value.encode())
+            await write_mount(machine, f"{SECRETS}/{name}", value.encode())
+
+    async def _unpack_context(self, machine: Machine, object_id: str | None) -> None:
+        if object_id is None:
+            return
+        from pytest_runloop.emulator.domain.copying import CONTEXT
+        from pytest_runloop.emulator.service.mounts import unpack
+
+        # In memory only, too.
+        one = self._objects().readable(object_id, field="build_context.object_id")
+        await unpack(machine, one, self._objects().download(object_id), CONTEXT)
+
+    async def _clones(self, machine: Machine, mounts: Sequence[CodeMount]) -> Sequence[Step]:
+        if not mounts:
+            return ()
+        from pytest_runloop.emulator.service.mounts import steps_of
+
+        return [step for mount in mounts for step in await steps_of(machine, mount)]
 
     def _failed(self, log: BuildLog, message: str, *, reason: str = "build_failed") -> BuildFailed:
         log.say(message, level="ERROR")

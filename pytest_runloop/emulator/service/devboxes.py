@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ from pytest_runloop.emulator.domain.launch import Launch, inherit, parse_launch
 from pytest_runloop.emulator.domain.lifecycle import Event, Status
 from pytest_runloop.emulator.domain.problems import bad_request, conflict, timed_out, unsupported
 from pytest_runloop.emulator.domain.records import Devbox, SnapshotStatus, Transition
-from pytest_runloop.emulator.domain.tunnels import Tunnel, TunnelRequest
 from pytest_runloop.emulator.service.idempotency import OnceOnly
-from pytest_runloop.emulator.service.identity import fresh_id, fresh_key, now_ms
+from pytest_runloop.emulator.service.identity import fresh_id, now_ms
 from pytest_runloop.emulator.service.paging import Cursor, Page, paginate
+from pytest_runloop.emulator.service.tunnels import new_tunnel
 
 if TYPE_CHECKING:
     from pytest_runloop.emulator.domain.creation import CreateRequest
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pytest_runloop.emulator.machine.machines import Machines
     from pytest_runloop.emulator.service.blueprints import Blueprints
     from pytest_runloop.emulator.service.boot import Boot
+    from pytest_runloop.emulator.service.mounts import Mounts
+    from pytest_runloop.emulator.service.network import Network
     from pytest_runloop.emulator.service.roster import Roster, Runtime
     from pytest_runloop.emulator.service.secrets import Secrets
 
@@ -41,8 +43,18 @@ class Devboxes:
     """The devboxes of the state directory, as one emulator serves them."""
 
     def __init__(
-        self, roster: Roster, machines: Machines, boot: Boot, secrets: Secrets, blueprints: Blueprints
+        self,
+        roster: Roster,
+        machines: Machines,
+        boot: Boot,
+        secrets: Secrets,
+        blueprints: Blueprints,
+        *,
+        mounts: Callable[[], Mounts],
+        network: Callable[[], Network],
     ) -> None:
+        self._network = network
+        self._mounts = mounts
         self._roster = roster
         self._machines = machines
         self._boot = boot
@@ -175,27 +187,6 @@ class Devboxes:
         self._boot.shut_down(runtime, "api_shutdown")
         return runtime.record
 
-    def enable_tunnel(self, devbox_id: str, request: TunnelRequest) -> Tunnel:
-        """Open a running devbox's tunnel.
-
-        Raises:
-            ApiProblem: 404, or 400 if it isn't running or has one.
-        """
-        runtime, _ = self._roster.running(devbox_id)
-        if runtime.record.tunnel is not None:
-            raise bad_request(f"Devbox {devbox_id} already has a tunnel; remove it first.")
-        tunnel = _new_tunnel(request)
-        self._roster.change(devbox_id, lambda devbox: replace(devbox, tunnel=tunnel))
-        return tunnel
-
-    def remove_tunnel(self, devbox_id: str) -> None:
-        """Close a devbox's tunnel, if it has one.
-
-        Raises:
-            ApiProblem: 404.
-        """
-        self._roster.change(devbox_id, lambda devbox: replace(devbox, tunnel=None))
-
     async def _begin(self, request: CreateRequest) -> str:
         blueprint = self._blueprints.find(given_id=request.blueprint_id, name=request.blueprint_name)
         snapshot = self._snapshot(request.snapshot_id)
@@ -203,6 +194,10 @@ class Devboxes:
         if blueprint is not None:
             launch = parse_launch(inherit(blueprint.launch_parameters, launch.given))
         _check_architecture(launch)
+        if request.mounts:
+            self._mounts().check(request.mounts)
+        network = self._network()
+        grants = network.grants(request, launch)
         image = {} if (source := blueprint or snapshot) is None else source.environment
         now = now_ms()
         devbox = Devbox(
@@ -213,14 +208,21 @@ class Devboxes:
             name=request.name,
             launch_parameters=launch.parameters,
             metadata=request.metadata,
-            environment={**image, **request.environment, **self._secrets.resolve(request.secrets)},
+            environment={
+                **image,
+                **request.environment,
+                **self._secrets.resolve(request.secrets),
+                **network.environment(grants),
+            },
+            grants=grants,
             image_environment=image,
             capabilities=() if snapshot is None else snapshot.capabilities,
             file_mounts=request.file_mounts,
+            mounts=request.mounts,
             entrypoint=request.entrypoint,
             blueprint_id=None if blueprint is None else blueprint.id,
             snapshot_id=request.snapshot_id,
-            tunnel=None if request.tunnel is None else _new_tunnel(request.tunnel),
+            tunnel=None if request.tunnel is None else new_tunnel(request.tunnel),
         )
         # The record comes before the disk: a disk without a record is swept away by the next emulator.
         self._roster.spawn(self._boot.power_on(self._roster.add(devbox)))
@@ -277,8 +279,3 @@ def _check_architecture(launch: Launch) -> None:
     wanted = launch.parameters.get("architecture") or here
     if wanted != here:
         raise unsupported(f"launch_parameters.architecture: this computer is {here} and can't run {wanted}.")
-
-
-def _new_tunnel(request: TunnelRequest) -> Tunnel:
-    token = fresh_key(32) if request.auth_mode == "authenticated" else None
-    return Tunnel(key=fresh_key(16).lower(), request=request, create_time_ms=now_ms(), auth_token=token)

@@ -28,9 +28,7 @@ class Documents:
 
     def save(self, key: str, document: dict[str, Any]) -> bool:
         """Remember what became of a record; False if there is none."""
-        return self._write(
-            "UPDATE documents SET doc=? WHERE kind=? AND key=?", (json.dumps(document), self._kind, key)
-        )
+        return self._write("UPDATE documents SET doc=? WHERE kind=? AND key=?", (json.dumps(document), self._kind, key))
 
     def delete(self, key: str) -> bool:
         """Forget a record; False if there was none."""
@@ -38,9 +36,7 @@ class Documents:
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Find a record."""
-        row = self._database.execute(
-            "SELECT doc FROM documents WHERE kind=? AND key=?", (self._kind, key)
-        ).fetchone()
+        row = self._database.execute("SELECT doc FROM documents WHERE kind=? AND key=?", (self._kind, key)).fetchone()
         return None if row is None else dict(json.loads(row[0]))
 
     def all(self) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_runloop.emulator.service.roster import Roster
 
 T = TypeVar("T")
+_FORBIDDEN = 403
 CHUNK = 256 * 1024
 """Bytes moved at once. Below this a file is written or read on the spot; more goes through a thread."""
 
@@ -66,6 +67,10 @@ class Download:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.size = os.fstat(file.fileno()).st_size or None
+
+    def peek(self, limit: int) -> bytes:
+        """Give the beginning, which ``chunks`` yields all the same."""
+        return os.pread(self._file.fileno(), limit, 0)
 
     def close(self) -> None:
         """Close the file."""
@@ -138,6 +143,27 @@ async def write_file(machine: Machine, path: str, data: bytes) -> None:
             await _write(file, piece)
 
 
+async def write_mount(machine: Machine, path: str, data: bytes) -> None:
+    """Write a file that must be there, wherever that is; it belongs to the machine's account.
+
+    Raises:
+        ApiProblem: 400 for the path.
+    """
+    try:
+        await write_file(machine, path, data)
+    except ApiProblem as problem:
+        if problem.status != _FORBIDDEN:
+            raise
+        from pytest_runloop.emulator.service.mounts import write_as_root
+
+        await write_as_root(machine, path, _each(data))
+
+
+async def _each(data: bytes) -> AsyncIterator[bytes]:
+    for piece in _pieces(data):
+        yield piece
+
+
 async def _open(machine: Machine, path: str, *, write: bool) -> IO[bytes]:
     if not path:
         raise bad_request("path: empty; give the path of a file.")
@@ -148,7 +174,7 @@ async def _open(machine: Machine, path: str, *, write: bool) -> IO[bytes]:
     except IsADirectoryError:
         raise bad_request(f"{path!r} is a directory in the devbox; give the path of a file.") from None
     except PermissionError:
-        raise ApiProblem(403, f"The devbox's user may not {'write' if write else 'read'} {path!r}.") from None
+        raise ApiProblem(_FORBIDDEN, f"The devbox's user may not {'write' if write else 'read'} {path!r}.") from None
     except (OSError, ValueError) as error:
         raise bad_request(f"{path!r} can't be opened in the devbox: {error}.") from None
     file = os.fdopen(descriptor, "wb" if write else "rb", buffering=0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import os
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
@@ -41,6 +40,7 @@ _KEPT_DELETED = 500
 """Deleted objects stay readable; beyond this many the oldest are forgotten."""
 _LONGEST_TIMER_S = 24 * 3600.0
 _PART = ".part"
+_MAX_DIGITS = 19
 
 
 class Objects:
@@ -165,11 +165,11 @@ class Objects:
         Raises:
             ApiProblem: 403.
         """
-        good = expires.isascii() and expires.isdigit() and len(expires) < len(str(2**63))
-        expected = self.signature(method, object_id, expires_s=int(expires)) if good else ""
+        end = int(expires) if expires.isascii() and expires.isdigit() and len(expires) < _MAX_DIGITS else 0
+        expected = self.signature(method, object_id, expires_s=end)
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise ApiProblem(403, f"The address is not signed for {method} of object {object_id}; ask for one.")
-        if int(expires) * 1000 <= now_ms():
+        if end * 1000 <= now_ms():
             raise ApiProblem(403, f"The address of object {object_id} has expired; ask for a new one.")
 
     async def _begin(self, request: ObjectRequest) -> str:
@@ -213,9 +213,9 @@ class Objects:
         for end in ends:
             if end is not None:
                 self._look_again_by(end)
-        for name in os.listdir(self._directory):
-            if self._is_rubbish(name):
-                (self._directory / name).unlink(missing_ok=True)
+        for path in self._directory.iterdir():
+            if self._is_rubbish(path.name):
+                path.unlink(missing_ok=True)
 
     def _is_rubbish(self, name: str) -> bool:
         if not name.endswith(_PART):

@@ -30,10 +30,10 @@ REQUEST_TIMEOUT = 408
 
 def open_sdk(endpoint: Endpoint) -> AsyncRunloopSDK:
     """Return a client for the running loop; the caller closes it there."""
-    if not endpoint.base_url.startswith("http://"):
+    if endpoint.target is not Target.REPLAY and not endpoint.base_url.startswith("http://"):
         return AsyncRunloopSDK(bearer_token=endpoint.api_key, base_url=endpoint.base_url)
-    # The vendor's own client opens up to 26 transports and loads the system's certificates for each (20 ms); over
-    # plain HTTP no certificate is looked at, and this context would trust none.
+    # The vendor's own client opens up to 26 transports and loads the system's certificates for each (20 ms). Over
+    # plain HTTP and in a replay no certificate is looked at, and this context would trust none.
     transport = httpx.AsyncHTTPTransport(
         verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
@@ -68,7 +68,7 @@ class VendorDevbox:
     def __init__(self, sdk: LoopLocal[AsyncRunloopSDK], devbox_id: str, *, target: Target, timeouts: Timeouts) -> None:
         """Bind the routes to a devbox."""
         self.devbox_id = devbox_id
-        self.billed = target is not Target.EMULATOR
+        self.billed = target is Target.LIVE
         self._sdk = sdk
         self._target = target
         self._timeouts = timeouts
@@ -163,9 +163,9 @@ class VendorDevbox:
         with failures():
             await self._api.devboxes.shutdown(self.devbox_id, timeout=self._timeouts.cleanup_s)
 
-    async def port_url(self, port: int) -> str:
+    async def port_url(self, port: int, *, on: Target | None = None) -> str:
         """Return a URL that reaches a port of the devbox."""
-        if self._target is Target.EMULATOR:
+        if (on or self._target) is Target.EMULATOR:
             path = f"/_emulator/devboxes/{self.devbox_id}/ports/{port}"
             with failures():
                 answer: Any = await self._api.post(path, cast_to=object)

@@ -41,7 +41,7 @@ class RunloopProvider:
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Open a client; call this on the loop that all methods will run on."""
-        self.billed = endpoint.target is not Target.EMULATOR
+        self.billed = endpoint.target is Target.LIVE
         self._endpoint = endpoint
         self._sdk: LoopLocal[AsyncRunloopSDK] = LoopLocal(
             make=lambda: open_sdk(endpoint), close=lambda sdk: sdk.aclose()

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pytest_runloop.emulator.machine.machines import Account, Limits
+from pytest_runloop.emulator.machine.machines import Account, Limits, Outside
 from pytest_runloop.emulator.machine.output import Output
 
 
@@ -166,8 +166,9 @@ class FakeMachines:
         hostname: str,
         on_death: Callable[[str], None],
         docker: bool = False,
+        outside: Outside | None = None,
     ) -> FakeMachine:
-        del limits, hostname
+        del limits, hostname, outside
         home = self.disks.path(disk)
         if not home.is_dir():
             raise FileNotFoundError(home)

@@ -95,6 +95,11 @@ def test_two_idle_rules_that_differ_are_refused() -> None:
         ({"tunnel": {"auth_mode": "closed"}}, "tunnel.auth_mode"),
         ({"mounts": [{"type": "nfs"}]}, "mounts[0].type"),
         ({"mounts": [{"type": "file_mount", "target": "/a"}]}, "mounts[0].content"),
+        ({"mounts": [{"type": "object_mount", "object_id": "obj_1"}]}, "mounts[0].object_path"),
+        ({"mounts": [{"type": "object_mount", "object_id": "obj_1", "object_path": ""}]}, "mounts[0].object_path"),
+        ({"mounts": [{"type": "code_mount", "repo_owner": "..", "repo_name": "r"}]}, "mounts[0].repo_owner"),
+        ({"code_mounts": [{"repo_owner": "o", "repo_name": "a/b"}]}, "code_mounts[0].repo_name"),
+        ({"code_mounts": [{"repo_owner": "o", "repo_name": "r", "git_ref": "-x"}]}, "code_mounts[0].git_ref"),
     ],
 )
 def test_a_wrong_field_is_named(body: dict[str, Any], field: str) -> None:
@@ -108,11 +113,8 @@ def test_a_wrong_field_is_named(body: dict[str, Any], field: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"gateways": {"A": {"gateway": "g", "secret": "s"}}},
-        {"mcp": {"A": {"mcp_config": "m", "secret": "s"}}},
-        {"code_mounts": [{"repo_name": "r", "repo_owner": "o"}]},
-        {"mounts": [{"type": "object_mount", "object_id": "obj_1", "object_path": "/a"}]},
-        {"launch_parameters": {"network_policy_id": "npol_1"}},
+        {"repo_connection_id": "repo_1"},
+        {"launch_parameters": {"required_services": ["db"]}},
     ],
 )
 def test_what_is_not_emulated_is_refused_for_good(body: dict[str, Any]) -> None:

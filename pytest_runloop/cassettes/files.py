@@ -1,0 +1,26 @@
+"""Files that are there whole or not at all, with the rights that the user's umask gives."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one: beside it, then renamed.
+
+    Raises:
+        OSError: It can't be written; what was there stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile, whose files are for this user only: these are shared.
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,132 @@
+"""Names for what a server numbers, so that recording the same again gives the same text. Pure.
+
+An id is named after the request whose answer first told it, and never after the id: another run gets other ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import uuid
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from pytest_runloop.cassettes.exchange import OPENAI, RUNLOOP, Exchange, Request, Response
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_PREFIXED = r"[a-z]{2,10}_[A-Za-z0-9]{6,}"
+_ID = re.compile(rf"(?<![A-Za-z0-9])(?:{_UUID}|{_PREFIXED})(?![A-Za-z0-9])".encode())
+_RANDOM = r"(?=[a-z]+_[A-Za-z]*[0-9A-Z])"
+_TOLD = re.compile(rf'"(?:[a-z_]+_)?id"\s*:\s*"({_UUID}|{_RANDOM}{_PREFIXED})"'.encode())
+"""In JSON and in events of it alike; ``web_search`` is a word and no id."""
+
+_SERVICES = frozenset({RUNLOOP, OPENAI})
+_DIGITS = 16
+
+
+def named(raw: str, role: str) -> str:
+    """Return the name of an id that plays a role: its prefix and a digest of the role; for a UUID, another UUID."""
+    digest = hashlib.sha256(role.encode("utf-8", "surrogatepass"))
+    if re.fullmatch(_UUID, raw):
+        return str(uuid.UUID(bytes=digest.digest()[:16], version=4))
+    return f"{raw.partition('_')[0]}_{digest.hexdigest()[:_DIGITS]}"
+
+
+class Renaming:
+    """The names of all ids of a process, whichever cassettes mention them."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._lock = threading.RLock()
+
+    def call(self, raw: str, role: str) -> None:
+        """Name an id by the role it plays in several cassettes; the first role it gets lasts."""
+        with self._lock:
+            self._names.setdefault(raw, named(raw, role))
+
+    def renamed(
+        self, exchanges: Sequence[Exchange], label: str, *, key_of: Callable[[Request], str]
+    ) -> tuple[Exchange, ...]:
+        """Return exchanges with names in place of ids.
+
+        Args:
+            exchanges: A whole recording, in order of issue.
+            label: Whose it is.
+            key_of: What a request means; it gets requests with names in them.
+        """
+        with self._lock:
+            return tuple(self._renamed(exchanges, label, key_of))
+
+    def _renamed(
+        self, exchanges: Sequence[Exchange], label: str, key_of: Callable[[Request], str]
+    ) -> Iterator[Exchange]:
+        asked: Counter[str] = Counter()
+        given: set[str] = set()
+        for exchange in exchanges:
+            given |= self._ids_in(exchange.request)
+            request = self._request(exchange.request)
+            if exchange.response is None:
+                yield replace(exchange, request=request)
+                continue
+            if request.host in _SERVICES:
+                key = key_of(request)
+                asked[key] += 1
+                self._name(exchange.response, given, f"{label}\n{key}\n{asked[key]}")
+            yield replace(exchange, request=request, response=self._response(exchange.response))
+
+    def _ids_in(self, request: Request) -> set[str]:
+        """Return what looks like an id and was known before any answer told it, such as that of a user's blueprint."""
+        texts = (request.path.encode("utf-8", "surrogatepass"), request.body)
+        return {match.decode() for text in texts for match in _ID.findall(text)} - self._names.keys()
+
+    def _name(self, response: Response, given: set[str], role: str) -> None:
+        number = 0
+        for found in _TOLD.findall(response.content):
+            raw = found.decode()
+            if raw in self._names or raw in given:
+                continue
+            number += 1
+            self._names[raw] = named(raw, f"{role}\n{number}")
+
+    def _request(self, request: Request) -> Request:
+        host, path = (self._text(text) for text in (request.host, request.path))
+        body = self._content(request.body)
+        if body is request.body and (host, path) == (request.host, request.path):
+            return request
+        return replace(request, host=host, path=path, body=body)
+
+    def _response(self, response: Response) -> Response:
+        content = response.content
+        if not response.chunks or self._content(content) is content:
+            return response
+        return replace(response, chunks=tuple(self._pieces(response.chunks, content)))
+
+    def _pieces(self, chunks: Sequence[bytes], content: bytes) -> Iterator[bytes]:
+        """Cut where it was cut; an id that lies in two pieces goes whole to the later one."""
+        start = position = 0
+        known = [match.span() for match in _ID.finditer(content) if match[0].decode() in self._names]
+        for chunk in chunks:
+            position += len(chunk)
+            begin, until = known[bisect_left(known, (position,)) - 1] if known else (0, 0)
+            end = begin if begin < position < until else position
+            yield self._content(content[start:end])
+            start = end
+
+    def _text(self, text: str) -> str:
+        return self._content(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def _content(self, content: bytes) -> bytes:
+        """Return content with names; the same object if there is nothing to name, or if it is binary.
+
+        What is binary may say how long its parts are, and a name may be shorter than its id.
+        """
+        if b"\0" in content:
+            return content
+        named_content = _ID.sub(self._name_of, content)
+        return content if named_content == content else named_content
+
+    def _name_of(self, match: re.Match[bytes]) -> bytes:
+        return self._names.get(match[0].decode(), match[0].decode()).encode()

@@ -1,0 +1,178 @@
+"""Cassettes as files: opened to be played, written when their test has passed, compared with what came today."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+from pytest_runloop.cassettes import compare, document, meaning, words
+from pytest_runloop.cassettes.document import Cassette, Header
+from pytest_runloop.cassettes.exchange import Request
+from pytest_runloop.cassettes.hooks import Hooks, Selection
+from pytest_runloop.cassettes.ids import Renaming
+from pytest_runloop.cassettes.jobs import Job, Mode
+from pytest_runloop.cassettes.meaning import Rules
+from pytest_runloop.cassettes.replay import Tape, Unrecorded
+from pytest_runloop.cassettes.scrubbing import Scrubber
+from pytest_runloop.errors import CassetteError
+
+
+class Library:
+    """The files of all cassettes of a process.
+
+    Attributes:
+        written: Those that have changed.
+    """
+
+    def __init__(self, scrubber: Scrubber, rules: Rules, hooks: Hooks, versions: Mapping[str, str]) -> None:
+        self.written: list[Path] = []
+        self._scrubber = scrubber
+        self._rules = rules
+        self._hooks = hooks
+        self._versions = versions
+        self._renaming = Renaming()
+
+    def call_id(self, raw: str, role: str) -> None:
+        """Give an id the same name in every cassette."""
+        self._renaming.call(raw, role)
+
+    def scrubber(self, job: Job) -> Scrubber:
+        """Return what knows the secrets of a cassette."""
+        with job.lock:
+            if not isinstance(job.scrubber, Scrubber):
+                job.scrubber = self._scrubber.scoped()
+            return job.scrubber
+
+    def deck(self, job: Job, request: Request) -> Deck:
+        """Return what plays a cassette; it is read by the first request.
+
+        Raises:
+            Unrecorded: There is none, or it can't be read.
+        """
+        with job.lock:
+            if isinstance(job.deck, Deck):
+                return job.deck
+            if document.find(job.path) is None:
+                raise Unrecorded(_missing(job, request))
+            try:
+                job.deck = deck = self._opened(job)
+            except CassetteError as error:
+                raise Unrecorded(str(error)) from error
+            return deck
+
+    def closed(self, job: Job) -> list[str]:
+        """Do with a cassette what is to be done when its test has passed; return what is wrong, in words."""
+        if job.mode is Mode.REPLAY:
+            return self._unplayed(job)
+        if not job.touched:
+            return []
+        fresh = self._cassette(job)
+        if job.mode is Mode.VERIFY:
+            if document.find(job.path) is None:
+                return [f"there is no cassette to compare with: {job.path}; record it: {job.command}"]
+            return compare.differences(document.read(job.path), fresh, self._rules)
+        return self._write(job, fresh)
+
+    def _opened(self, job: Job) -> Deck:
+        recorded = document.read(job.path)
+        exchanges = tuple(filter(None, map(self._hooks.loaded, recorded.exchanges)))
+        played = Cassette(header=recorded.header, exchanges=exchanges)
+        tape = Tape(played, path=job.path, label=job.name, rules=self._rules, command=job.command)
+        return Deck(tape, Selection(self._hooks, [exchange.request for exchange in exchanges]))
+
+    def _unplayed(self, job: Job) -> list[str]:
+        if document.find(job.path) is None:
+            return []
+        # A test that asked for nothing has left everything.
+        with job.lock:
+            deck = job.deck if isinstance(job.deck, Deck) else self._opened(job)
+        return deck.tape.leftovers()
+
+    def _cassette(self, job: Job) -> Cassette:
+        taken = tuple(filter(None, map(self._hooks.answered, job.take.exchanges())))
+        scrubber = self.scrubber(job)
+        # What a later answer shows to be secret may stand in an earlier one.
+        scrubber.learn(taken)
+        scrubbed = tuple(map(scrubber.exchange, taken))
+        renamed = self._renaming.renamed(scrubbed, job.name, key_of=self._key_of)
+        exchanges = tuple(filter(None, map(self._hooks.saved, renamed)))
+        today = datetime.now(timezone.utc).date().isoformat()
+        header = Header(
+            what=job.what, name=job.name, target=job.target, date=today, versions=self._versions, keys=job.keys
+        )
+        return Cassette(header=header, exchanges=exchanges)
+
+    def _write(self, job: Job, fresh: Cassette) -> list[str]:
+        before = _Before(job.path)
+        changed = document.write(
+            job.path, fresh, key_of=self._key_of, same_answer=compare.same_answer, volatile_of=self._volatile_of
+        )
+        if not changed:
+            return []
+        scrubber = self.scrubber(job)
+        leaks = {leak for path in before.written() for leak in scrubber.leaks(path.read_bytes())}
+        if leaks:
+            before.restore()
+            shown = ", ".join(sorted(leaks))
+            problem = (
+                f"the recording showed {shown}, so it was not kept: {job.path}; keep that out of what the sandbox "
+                "prints and of what is sent to it, or name its value among the secrets"
+            )
+            return [problem]
+        self.written.append(job.path)
+        return []
+
+    def _key_of(self, request: Request) -> str:
+        return meaning.of(request, self._rules).key
+
+    def _volatile_of(self, request: Request) -> tuple[str, ...]:
+        return meaning.of(request, self._rules).volatile
+
+
+class Deck:
+    """A cassette that is being played, and what the user's matchers have given out of it."""
+
+    def __init__(self, tape: Tape, selection: Selection) -> None:
+        self.tape = tape
+        self.selection = selection
+
+
+class _Before:
+    """What was there before a cassette was written, so that it can be so again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._content = path.read_bytes() if path.exists() else None
+        self._had = {side: side.exists() for side in self._sides()}
+
+    def written(self) -> list[Path]:
+        return [self._path, *(side for side in self._sides() if not self._had.get(side, False))]
+
+    def restore(self) -> None:
+        for path in self.written()[1:]:
+            path.unlink(missing_ok=True)
+        if self._content is None:
+            self._path.unlink(missing_ok=True)
+            return
+        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            beside.write_bytes(self._content)
+            beside.replace(self._path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def _sides(self) -> list[Path]:
+        directory = document.bodies_beside(self._path)
+        with contextlib.suppress(CassetteError):
+            return [directory / name for name in sorted(document.side_files(self._path))]
+        return []
+
+
+def _missing(job: Job, request: Request) -> str:
+    return (
+        f"nothing is recorded for {job.name}, and it was to {words.of(request)}: there is no {job.path}; record it: "
+        f"{job.command}"
+    )
