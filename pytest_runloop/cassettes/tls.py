@@ -15,7 +15,7 @@ from typing import Any
 Make = Callable[..., Any]
 Key = tuple[object, ...]
 
-_ENVIRONMENT = ("SSL_CERT_FILE", "SSLKEYLOGFILE")
+_ENVIRONMENT = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 
 class SharedContexts:
@@ -37,8 +37,8 @@ class SharedContexts:
 
 
 def _key(verify: object, cert: object, *, trust_env: bool) -> Key | None:
-    # A directory of certificates may change with no trace, and a context of the caller's own is the caller's.
-    if not isinstance(verify, bool) or cert or os.environ.get("SSL_CERT_DIR"):
+    # A context of the caller's own is the caller's. A directory of certificates is looked into at each connection.
+    if not isinstance(verify, bool) or cert:
         return None
     named = tuple(os.environ.get(name, "") for name in _ENVIRONMENT)
     # One context is told the protocols of a connection just before that connection; threads must not interleave there.

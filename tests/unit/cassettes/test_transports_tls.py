@@ -80,5 +80,6 @@ def test_another_set_of_certificates_is_another_context(tmp_path: Path, monkeypa
     assert shared() is first
     file.write_text("another")
     assert shared() is not first
+    second = shared()
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    assert shared() is not shared()
+    assert shared() is not second
