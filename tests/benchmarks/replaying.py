@@ -15,17 +15,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import cassetter
 import httpx
 import vcr
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from pytest_runloop.cassettes import document, meaning
 from pytest_runloop.cassettes.exchange import RUNLOOP, Request
@@ -34,9 +34,10 @@ from pytest_runloop.cassettes.scrubbing import Scrubber
 from pytest_runloop.cassettes.studio import Studio
 from pytest_runloop.emulator.launcher import Running, launch, stop
 
-Tool = Callable[[Path, str, bool], AbstractContextManager[object]]
-"""Opens a cassette: its file, the server's address, and whether to record."""
+Tool = Callable[[Path, str, bool], Any]
+"""Returns a context manager that opens a cassette: its file, the server's address, and whether to record."""
 
+ROOT = Path(__file__).parents[2]
 FILES = 20
 TESTS = 100
 UNMARKED = 3000
@@ -59,11 +60,11 @@ def ours(path: Path, base_url: str, record: bool) -> Iterator[Studio]:  # noqa: 
     assert not problems, problems
 
 
-def plain_vcrpy(path: Path, _: str, record: bool) -> AbstractContextManager[object]:  # noqa: FBT001
+def plain_vcrpy(path: Path, _: str, record: bool) -> Any:  # noqa: ANN401, FBT001 - no types
     return vcr.use_cassette(str(path), record_mode="all" if record else "none")
 
 
-def vcrpy_by_meaning(path: Path, _: str, record: bool) -> AbstractContextManager[object]:  # noqa: FBT001
+def vcrpy_by_meaning(path: Path, _: str, record: bool) -> Any:  # noqa: ANN401, FBT001 - no types
     recorder = vcr.VCR(record_mode="all" if record else "none", match_on=["meaning"])
     recorder.register_matcher("meaning", lambda one, other: key_of(one) == key_of(other))
     return recorder.use_cassette(str(path))
@@ -81,7 +82,7 @@ def key_of(request: vcr.request.Request) -> str:
     return meaning.of(asked, meaning.Rules(())).key
 
 
-def peer_cassetter(path: Path, _: str, record: bool) -> AbstractContextManager[object]:  # noqa: FBT001
+def peer_cassetter(path: Path, _: str, record: bool) -> Any:  # noqa: ANN401, FBT001 - no types
     return cassetter.use_cassette(str(path), record_mode="all" if record else "none")
 
 
@@ -172,9 +173,11 @@ def timed(action: Callable[[], object]) -> float:
 async def session(base_url: str, api_key: str) -> None:
     from agents.extensions.sandbox.runloop import RunloopSandboxClient, RunloopSandboxClientOptions
     from agents.sandbox import Manifest
-    from agents.sandbox.entries import File
+    from agents.sandbox.entries import BaseEntry, File
 
-    entries = {f"file{number}.txt": File(content=f"{number}\n".encode()) for number in range(FILES)}
+    entries: dict[str | Path, BaseEntry] = {
+        f"file{number}.txt": File(content=f"{number}\n".encode()) for number in range(FILES)
+    }
     client = RunloopSandboxClient(bearer_token=api_key, base_url=base_url)
     made = await client.create(
         manifest=Manifest(root="/home/user", entries=entries), options=RunloopSandboxClientOptions()
