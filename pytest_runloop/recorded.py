@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runloop import refusals, reporting
+from pytest_runloop import reporting
 from pytest_runloop.options import TALLIES
 from pytest_runloop.recording.dummies import Dummies
 from pytest_runloop.recording.recorder import Recorder
 from pytest_runloop.recording.staleness import stale
-from pytest_runloop.refusals import Refusals
+from pytest_runloop.refusals import Refusals, Refused
 from pytest_runloop.tally import Tally, total
 from pytest_runloop.target import Target
 from pytest_runloop.wide import WideFixtures
@@ -34,13 +34,15 @@ class Recorded:
         self._config = config
         self._recorder = recorder
         self._refusals = Refusals(recorder.refused)
+        recorder.refusal = Refused
         self._wide = WideFixtures(recorder)
         self._went_well = False
+        self._was_skipped = False
         self._dummies = Dummies(os.environ) if recorder.target is Target.REPLAY else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
-        self._went_well = True
+        self._went_well, self._was_skipped = True, False
         self._recorder.begin(item.nodeid)
         if not self._recorder.is_open:
             _ask_for_studio(item)
@@ -51,11 +53,10 @@ class Recorded:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
-        with refusals.failing(fixturedef, request):
-            if request.scope == "function" or not self._recorder.is_open:
-                return (yield)
-            with self._wide.set_up(fixturedef, request):
-                return (yield)
+        if request.scope == "function" or not self._recorder.is_open:
+            return (yield)
+        with self._wide.set_up(fixturedef, request):
+            return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, None, None]:
@@ -64,7 +65,7 @@ class Recorded:
         except BaseException:
             self._recorder.end(keep=False)
             raise
-        problems = self._recorder.end(keep=self._went_well)
+        problems = self._recorder.end(keep=self._went_well, was_skipped=self._was_skipped)
         if problems:
             pytest.fail("\n".join(problems), pytrace=False)
         return outcome
@@ -77,8 +78,9 @@ class Recorded:
         report = yield
         self._refusals.tell(report, call, test=item.nodeid)
         # A failure that was expected is what the test is about, and is recorded like any other outcome.
-        self._went_well &= report.passed or hasattr(report, "wasxfail")
+        self._went_well &= not report.failed
         if report.skipped and not hasattr(report, "wasxfail"):
+            self._was_skipped = True
             self._recorder.skip(item.nodeid)
         return report
 

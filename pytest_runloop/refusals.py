@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 
 import pytest
 
+from pytest_runloop.cassettes.replay import Unrecorded
 from pytest_runloop.errors import RunloopPluginError
+
+
+class Refused(Unrecorded, pytest.fail.Exception):  # type: ignore[name-defined, misc] # an attribute of a function
+    """Be no ``Exception``, so that no client tries again, and still what pytest takes for a failure.
+
+    What it takes for neither ends its clean-up half-way, and the next test gets what is left.
+    """
+
+    def __init__(self, message: str) -> None:
+        pytest.fail.Exception.__init__(self, message, pytrace=False)
+        self.message = message
 
 
 class Refusals:
@@ -33,8 +44,11 @@ class Refusals:
         """
         if report.when == "setup":
             self._failed = ""
+        new = self._new()
+        if call.excinfo is None and not new:
+            return
         errors = list(_led_to(None if call.excinfo is None else call.excinfo.value))
-        refused = list(dict.fromkeys([*self._new(), *_messages(errors)]))
+        refused = list(dict.fromkeys([*new, *_messages(errors)]))
         if self._failed == test and (refused or any(isinstance(error, RunloopPluginError) for error in errors)):
             # It has failed for this already, and what it asks for later is refused as well.
             _settle(report, "passed", None)
@@ -47,22 +61,6 @@ class Refusals:
         if first == test:
             return message
         return f"refused like {first}, whose report says what and why"
-
-
-@contextmanager
-def failing(fixture: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have a refusal end a fixture as a failed test does, for all tests that share the fixture."""
-    try:
-        yield
-    except BaseException as error:
-        messages = _messages(_led_to(error))
-        if not messages:
-            raise
-        failure = pytest.fail.Exception(messages[0], pytrace=False)
-        failure.__cause__ = error
-        # As pytest itself does it for what it takes for a failure; else it neither remembers it nor tears down.
-        fixture.cached_result = (None, fixture.cache_key(request), (failure, error.__traceback__))  # type: ignore[arg-type] # a sub-request
-        raise failure from error
 
 
 def _led_to(error: BaseException | None) -> Iterator[BaseException]:
@@ -78,8 +76,6 @@ def _led_to(error: BaseException | None) -> Iterator[BaseException]:
 
 def _messages(errors: Iterable[BaseException]) -> list[str]:
     """Return the refusals among errors; they may have been told before."""
-    from pytest_runloop.cassettes.replay import Unrecorded
-
     return [error.message for error in errors if isinstance(error, Unrecorded)]
 
 

@@ -17,8 +17,11 @@ _NO_RETRY: Mapping[str, str] = MappingProxyType({"x-should-retry": "false"})
 
 def today(response: Response, pairs: Pairs) -> Response:
     """Return an answer with today's volatile values, which no client waits to get again."""
-    chunks = tuple(pairs.today_bytes(chunk) for chunk in response.chunks)
-    return replace(response, headers=_headers(response), chunks=chunks)
+    chunks = tuple([pairs.today_bytes(chunk) for chunk in response.chunks])
+    headers = _headers(response)
+    if headers is response.headers and chunks == response.chunks:
+        return response
+    return replace(response, headers=headers, chunks=chunks)
 
 
 def recorded(response: Response | None, pairs: Pairs) -> Response | None:

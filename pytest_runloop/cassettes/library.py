@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import functools
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -67,14 +66,18 @@ class Library:
         """Do with a cassette what is to be done when its test has passed; return what is wrong, in words."""
         if job.mode is Mode.REPLAY:
             return self._unplayed(job)
-        if not job.touched:
+        if not job.touched and not job.path.is_file():
             return []
-        fresh = self._cassette(job)
         if job.mode is Mode.VERIFY:
             if document.find(job.path) is None:
                 return [f"there is no cassette to compare with: {job.path}; record it: {job.command}"]
-            return compare.differences(document.read(job.path), fresh, self._rules)
-        return self._write(job, fresh)
+            return compare.differences(document.read(job.path), self._cassette(job), self._rules)
+        if job.touched:
+            return self._write(job, self._cassette(job))
+        # Its test sends nothing any more, and would be told in every replay what it leaves.
+        job.path.unlink()
+        self.written.append(job.path)
+        return []
 
     def _opened(self, job: Job) -> Deck:
         recorded = document.read(job.path)
@@ -106,23 +109,23 @@ class Library:
         return Cassette(header=header, exchanges=exchanges)
 
     def _write(self, job: Job, fresh: Cassette) -> list[str]:
-        before = _Before(job.path)
-        changed = document.write(
-            job.path, fresh, key_of=self._key_of, same_answer=compare.same_answer, volatile_of=self._volatile_of
-        )
-        if not changed:
-            return []
-        scrubber = self.scrubber(job)
-        leaks = {leak for path in before.written() for leak in scrubber.leaks(path.read_bytes())}
-        if leaks:
-            before.restore()
-            shown = ", ".join(sorted(leaks))
+        try:
+            changed = document.write(
+                job.path,
+                fresh,
+                key_of=self._key_of,
+                same_answer=compare.same_answer,
+                volatile_of=self._volatile_of,
+                check=functools.partial(_check, self.scrubber(job)),
+            )
+        except _Leak as leak:
             problem = (
-                f"the recording showed {shown}, so it was not kept: {job.path}; keep that out of what the sandbox "
+                f"the recording showed {leak}, so it was not kept: {job.path}; keep that out of what the sandbox "
                 "prints and of what is sent to it, or name its value among the secrets"
             )
             return [problem]
-        self.written.append(job.path)
+        if changed:
+            self.written.append(job.path)
         return []
 
     def _key_of(self, request: Request) -> str:
@@ -140,39 +143,21 @@ class Deck:
         self.selection = selection
 
 
-class _Before:
-    """What was there before a cassette was written, so that it can be so again."""
+class _Leak(Exception):
+    """Report what is secret in something that was about to be written: names, never values."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._content = path.read_bytes() if path.exists() else None
-        self._had = {side: side.exists() for side in self._sides()}
 
-    def written(self) -> list[Path]:
-        return [self._path, *(side for side in self._sides() if not self._had.get(side, False))]
-
-    def restore(self) -> None:
-        for path in self.written()[1:]:
-            path.unlink(missing_ok=True)
-        if self._content is None:
-            self._path.unlink(missing_ok=True)
-            return
-        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        try:
-            beside.write_bytes(self._content)
-            beside.replace(self._path)
-        finally:
-            beside.unlink(missing_ok=True)
-
-    def _sides(self) -> list[Path]:
-        directory = document.bodies_beside(self._path)
-        with contextlib.suppress(CassetteError):
-            return [directory / name for name in sorted(document.side_files(self._path))]
-        return []
+def _check(scrubber: Scrubber, content: bytes) -> None:
+    leaks = scrubber.leaks(content)
+    if leaks:
+        raise _Leak(", ".join(leaks))
 
 
 def _missing(job: Job, request: Request) -> str:
+    own = (
+        "" if job.what == "test" else "  each description of what is shared or prepared has its own: was it changed?\n"
+    )
     return (
-        f"nothing is recorded for {job.name}, and it was to {words.of(request)}: there is no {job.path}; record it: "
-        f"{job.command}"
+        f"{job.name}: nothing is recorded, and the first thing it did was to {words.of(request)}\n"
+        f"  there is no {job.path}\n{own}  record it:\n    {job.command}"
     )

@@ -56,18 +56,19 @@ def waited_s(request: Request, response: Response) -> float:
     """Return the seconds that a poll had waited in vain when it was answered; 0 for what had no need to wait."""
     if request.host != RUNLOOP or not request.path.endswith(_WAIT):
         return 0.0
-    asked = _object(request.body)
+    asked = fields(request.body)
     seconds, statuses = asked.get("timeout_seconds"), asked.get("statuses")
-    reached = _object(response.content).get("status")
+    reached = fields(response.content).get("status")
     has_ended = response.status == _OK and isinstance(statuses, list) and reached in statuses
     if has_ended or not isinstance(seconds, (int, float)):
         return 0.0
     return max(0.0, float(seconds))
 
 
-def _object(data: bytes) -> dict[str, object]:
+def fields(data: bytes) -> dict[str, object]:
+    """Return the fields of a JSON object; of anything else none."""
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -29,7 +29,8 @@ def is_poll(request: Request) -> bool:
 def in_vain() -> Response:
     """Return what the service answers to a poll whose time is over."""
     body = b'{"message":"Timeout waiting for status"}'
-    return Response(status=_REQUEST_TIMEOUT, headers={"content-type": "application/json"}, chunks=(body,))
+    headers = {"content-type": "application/json", "x-should-retry": "false"}
+    return Response(status=_REQUEST_TIMEOUT, headers=headers, chunks=(body,))
 
 
 def leave_out(request: Request) -> None:

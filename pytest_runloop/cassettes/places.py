@@ -96,6 +96,12 @@ class Places:
         place = self.find(url)
         return place is not None and place[0].endswith(".sandbox")
 
+    def is_host(self, name: str) -> bool:
+        """Tell whether something is recorded that is at a host."""
+        openai = os.environ.get(OPENAI_BASE_URL)
+        named = {origin.host for origin in self._roots} | ({_split(openai)[0].host} if openai else set())
+        return name in named or name in self._hosts
+
     def find(self, url: Url) -> tuple[str, str] | None:
         """Return host and path under which a request is recorded, or None."""
         origin = Origin(url.scheme, url.host, url.port)

@@ -98,7 +98,9 @@ class Scrubber:
         def back(text: str) -> str:
             return searching.restored(text, self._today)
 
-        headers = {name: unview(back(view(value))) for name, value in response.headers.items()}
+        headers = response.headers
+        if any("secret" in value for value in headers.values()):
+            headers = {name: unview(back(view(value))) for name, value in headers.items()}
         chunks = _in_chunks(response.chunks, back)
         if chunks is response.chunks and headers == response.headers:
             return response

@@ -6,7 +6,6 @@ the same request. Only literal values count: ``TOKEN=$(cat a)`` is a command, an
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shlex
 from collections.abc import Callable
@@ -57,7 +56,7 @@ _PATTERNS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("github-token", ("github_pat_",), r"(?<!\w)github_pat_[A-Za-z0-9_]{22,}"),
     ("gitlab-token", ("glpat-",), r"(?<!\w)glpat-[A-Za-z0-9_-]{20,}"),
     ("aws-key", ("AKIA", "ASIA"), r"(?<![A-Za-z0-9+/])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9+/])"),
-    ("slack-token", ("xoxa-", "xoxb-", "xoxe-", "xoxp-", "xoxr-", "xoxs-"), r"(?<!\w)xox[abeprs]-[A-Za-z0-9-]{10,}"),
+    ("slack-token", ("xox",), r"(?<!\w)xox[abeprs]-[A-Za-z0-9-]{10,}"),
     ("google-key", ("AIza",), r"(?<![A-Za-z0-9+/])AIza[0-9A-Za-z_-]{35}(?![\w-])"),
     ("npm-token", ("npm_",), r"(?<!\w)npm_[A-Za-z0-9]{36}"),
     ("pypi-token", ("pypi-AgEI",), r"(?<!\w)pypi-AgEI[A-Za-z0-9_-]{20,}"),
@@ -108,7 +107,8 @@ class Places:
             says = shellwords.literal(word)
             return word if says is None else self._word(word, says, before=before, depth=depth)
 
-        return dataclasses.replace(self, sure=True).masked(shellwords.changed(text, change))
+        surely = self if self.sure else Places(show=self.show, end=self.end, sure=True)
+        return surely.masked(shellwords.changed(text, change))
 
     def query(self, url: str) -> str:
         """Return a URL whose query values are all secret, as those of a presigned one are."""

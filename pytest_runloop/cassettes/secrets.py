@@ -107,7 +107,7 @@ class Known:
             return
         if self._today.get(name, (source, ""))[0] >= source:
             self._today[name] = (source, value)
-        if if_worth(value):
+        if value in self._named or if_worth(value):
             named = self._named.setdefault(value, {})
             if (source, name) not in named:
                 named[source, name] = 0 if source is Source.ELSEWHERE else len(named)

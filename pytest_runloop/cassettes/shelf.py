@@ -9,7 +9,8 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pytest_runloop.cassettes import life, meaning
+from pytest_runloop.cassettes import beginnings, life, meaning
+from pytest_runloop.cassettes.beginnings import Begun
 from pytest_runloop.cassettes.exchange import Exchange, Request
 from pytest_runloop.cassettes.meaning import Meaning, Rules
 
@@ -105,6 +106,7 @@ class Shelf:
         self._routes: dict[str, list[Slot]] = {}
         self._rows: dict[str, Row] = {}
         self._looks: dict[str, Looks] = {}
+        self._begun: dict[str, tuple[Begun, Slot]] | None = None
         self._latest: tuple[Request, Meaning] | None = None
         self._fill(exchanges)
 
@@ -164,6 +166,12 @@ class Shelf:
             self._latest = request, meaning.of(request, self.rules)
         return self._latest[1]
 
+    def _means_too(self, recorded: Request) -> Meaning:
+        # As a rule it is the very request that is looked for.
+        if self._latest is not None and self._latest[0] == recorded:
+            return self._latest[1]
+        return meaning.of(recorded, self.rules)
+
     def _taken(self, request: Request, means: Meaning) -> tuple[Slot, tuple[str, ...]] | None:
         # With volatile values there may be a better one further on.
         self._read(meaning.route(request, self.rules), until=None if means.volatile else means.key)
@@ -172,16 +180,27 @@ class Shelf:
             return row.taken(means.volatile) if row is not None else None
         looks = self._looks.get(means.key)
         if looks is None:
-            return None
+            slot = self._beginning(request)
+            return None if slot is None else (slot, means.volatile)
         slot = looks.taken(self._ages[life.looked_at(request)])
         return slot, meaning.of(slot.exchange.request, self.rules).volatile
+
+    def _beginning(self, request: Request) -> Slot | None:
+        """Return what began the thing that is looked at, if its answer said all that there is to be waited for."""
+        if self._begun is None:
+            known = ((beginnings.begun(slot.exchange), slot) for slot in self.slots)
+            self._begun = {begun.thing: (begun, slot) for begun, slot in known if begun is not None}
+        begun, slot = self._begun.get(beginnings.looked_at(request), (None, None))
+        if begun is None or not begun.answers(request):
+            return None
+        return slot if begun.is_command or not self._ages[life.looked_at(request)] else None
 
     def _read(self, way: str, *, until: str | None) -> None:
         """Find out what those that went one way mean, until one waits that means what is looked for."""
         unread = self._unread.get(way, deque())
         while unread and not (until is not None and self._waits(until)):
             slot = unread.popleft()
-            means = meaning.of(slot.exchange.request, self.rules)
+            means = self._means_too(slot.exchange.request)
             if life.looks(slot.exchange.request):
                 self._looks.setdefault(means.key, Looks()).ages.setdefault(slot.age, _Age()).slots.append(slot)
                 continue

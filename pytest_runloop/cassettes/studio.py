@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_runloop import tape
 from pytest_runloop.cassettes import life, patience, words
 from pytest_runloop.cassettes.exchange import OPENAI, Request, Response
+from pytest_runloop.cassettes.guard import Guard
 from pytest_runloop.cassettes.hooks import Hooks
 from pytest_runloop.cassettes.jobs import Job, Mode
 from pytest_runloop.cassettes.library import Library
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 _TRACES = "/v1/traces/ingest"
 _SWALLOWED = Response(status=204, reason="No Content")
-_RETRIED = frozenset({408, 409, 429})
-_SERVER_ERRORS = 500
 
 
 class Studio:
@@ -46,6 +45,7 @@ class Studio:
         configure: Called with the ``vcr.VCR`` that the configuration is applied to, to register matchers.
         hosts: Names of other hosts that the user wants recorded.
         versions: What a recording says it was made with.
+        refusal: Makes what is raised for a message, so that whoever runs the tests may know it.
 
     Attributes:
         misses: What was refused outside of any cassette.
@@ -62,18 +62,21 @@ class Studio:
         configure: Callable[[object], None] | None = None,
         hosts: Collection[str] = (),
         versions: Mapping[str, str] | None = None,
+        refusal: Callable[[str], Unrecorded] = Unrecorded,
     ) -> None:
         self.misses: list[Unrecorded] = []
+        self._refusal = refusal
         self._replay = replay
         self._scrubber = scrubber
         self._places = Places(base_url, hosts)
         self._hooks = Hooks(vcr_config or {}, configure, rules=rules)
         self._library = Library(scrubber, rules, self._hooks, versions or {})
-        self._running: Job | None = None
+        self._whose: Callable[[], Job | None] = lambda: None
         self._lock = threading.Lock()
         self._transports: Transports | None = None
         self._others: OtherClients | None = None
         self._clocks = Patches()
+        self._guard = Guard(self._check)
 
     @property
     def written(self) -> list[Path]:
@@ -89,6 +92,8 @@ class Studio:
         if self._transports is None:
             self._transports = Transports(self)
             self._transports.install()
+            if self._replay:
+                self._guard.install()
 
     def close(self) -> None:
         """Put back everything that was patched. Idempotent."""
@@ -99,13 +104,17 @@ class Studio:
             self._transports.close()
             self._transports = None
         self._clocks.close()
+        self._guard.close()
 
     # ── cassettes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self, job: Job) -> None:
         """Make a cassette the running test's: it gets every request that belongs to no other."""
-        with self._lock:
-            self._running = job
+        self.ask(lambda: None if job.closed else job)
+
+    def ask(self, whose: Callable[[], Job | None]) -> None:
+        """Find out whose the running test's cassette is when something is sent: most tests never send anything."""
+        self._whose = whose
 
     @contextlib.contextmanager
     def within(self, job: Job) -> Iterator[None]:
@@ -124,9 +133,6 @@ class Studio:
             keep: Whether its test passed. If not, a recording is dropped and the old file stays as it is.
         """
         job.close()
-        with self._lock:
-            if self._running is job:
-                self._running = None
         return self._library.closed(job) if keep and not job.misses else []
 
     def call_id(self, raw: str, role: str) -> None:
@@ -174,7 +180,7 @@ class Studio:
 
     def _job(self) -> Job | None:
         current = tape.CURRENT.get()
-        return current if isinstance(current, Job) else self._running
+        return current if isinstance(current, Job) else self._whose()
 
     def _played(self, job: Job, request: Request) -> Response | GaveUp:
         scrubber = self._library.scrubber(job)
@@ -188,11 +194,10 @@ class Studio:
             answer = patience.in_vain()
             patience.leave_out(request)
         except Unrecorded as miss:
-            job.hold(miss)
-            raise
+            raise self._held(job, miss.message) from None
         if life.waited_s(request, answer):
             self._hurry_polls()
-        return _final(scrubber.restored(answer))
+        return scrubber.restored(answer)
 
     def _hurry_polls(self) -> None:
         with self._lock:
@@ -202,27 +207,33 @@ class Studio:
     def _refused_outside(self, job: Job | None, request: Request) -> Unrecorded:
         asked = words.of(self._scrubber.request(request))
         whose = f"{job.name}, which has ended" if job else "no test or fixture that has a cassette"
-        miss = Unrecorded(
+        message = (
             f"a replay refused to {asked} at {request.host}: it was asked on behalf of {whose}; ask from within a "
             "test or a fixture of this plugin, stop what still runs in the background, or run on another target: "
             "--runloop-target=emulator"
         )
+        return self._held(job, message)
+
+    def _check(self, host: str) -> None:
+        """Refuse a connection to a recorded host: what is played never makes one.
+
+        Raises:
+            Unrecorded: It is one.
+        """
+        if not self._places.is_host(host):
+            return
+        job = self._job()
+        whose = job.name if job else "no test or fixture that has a cassette"
+        message = (
+            f"a replay refused a connection to {host}, on behalf of {whose}: recordings answer httpx, and at ports of "
+            "sandboxes also urllib, requests and aiohttp, but this came another way; ask with httpx, put something in "
+            "the place of what connects, or run on another target: --runloop-target=emulator"
+        )
+        raise self._held(job, message)
+
+    def _held(self, job: Job | None, message: str) -> Unrecorded:
+        miss = self._refusal(message)
         if job:
             return job.hold(miss)
         self.misses.append(miss)
         return miss
-
-
-def _final(answer: Response) -> Response:
-    # The attempts before it were left out of the recording, so it's the client's last word too.
-    if answer.status not in _RETRIED and answer.status < _SERVER_ERRORS:
-        return answer
-    headers = {name: value for name, value in answer.headers.items() if name != "retry-after"}
-    headers["x-should-retry"] = "false"
-    return Response(
-        status=answer.status,
-        reason=answer.reason,
-        headers=headers,
-        chunks=answer.chunks,
-        complete=answer.complete,
-    )

@@ -7,6 +7,7 @@ compared gets its own.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -34,6 +35,12 @@ class SharedContexts:
             if key not in self._made:
                 self._made[key] = self._make(verify=verify, cert=cert, trust_env=trust_env)
             return self._made[key]
+
+
+@functools.lru_cache(maxsize=8)
+def shared(make: Make) -> SharedContexts:
+    """Return what shares the contexts that a library makes, always the same: they outlast the patches."""
+    return SharedContexts(make)
 
 
 def _key(verify: object, cert: object, *, trust_env: bool) -> Key | None:

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
 from typing import Any, Protocol
 
+from pytest_runloop.cassettes import tls
 from pytest_runloop.cassettes.exchange import Request, Response
 from pytest_runloop.cassettes.patches import Patches
 from pytest_runloop.cassettes.places import Url
 from pytest_runloop.cassettes.streams import AsyncTee, Played, Sink, Tee
-from pytest_runloop.cassettes.tls import SharedContexts
 
 LIBRARIES = ("httpx", "httpx2")
 
@@ -82,7 +82,7 @@ class Transports:
         # A private place, so it may be gone one day; clients are only slower then.
         home = importlib.import_module(f"{http.__name__}._transports.default")
         if callable(make := getattr(home, "create_ssl_context", None)):
-            self._patches.replace(home, "create_ssl_context", SharedContexts(make))
+            self._patches.replace(home, "create_ssl_context", tls.shared(make))
 
     def _sync(self, way: _Way, real: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(real)

@@ -237,7 +237,7 @@ class _Exchange:
 
     def text(self, text: str) -> str:
         # A pattern for all of them would have to be made anew, in a millisecond, whenever one is learned.
-        found = sorted((value for value in self.values if value in text), key=len, reverse=True)
+        found = sorted([value for value in self.values if value in text], key=len, reverse=True)
         if not found:
             return text
         any_of = "|".join(map(re.escape, found))

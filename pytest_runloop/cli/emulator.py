@@ -28,7 +28,7 @@ def add(commands: Subparsers) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "emulator",
-        usage="%(prog)s [-h] [--port N] [--state DIR] [du | reset | -- CMD …]",
+        usage="%(prog)s [-h] [--port N] [--state DIR] [--trouble JSON] [du | reset | -- CMD …]",
         help="serve a local Runloop API, for one command or until interrupted",
         description=(
             "Serve a local Runloop API on 127.0.0.1. With CMD: run it with RUNLOOP_BASE_URL and RUNLOOP_API_KEY set, "
@@ -39,6 +39,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("task", nargs="?", choices=("du", "reset"), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="TCP port (default: a free one)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="where disks live (default: the user's cache)")
+    parser.add_argument("--trouble", metavar="JSON", help="what is to go wrong: an object, or a file of one")
     parser.set_defaults(run=_run)
 
 
@@ -49,7 +50,7 @@ def _run(arguments: argparse.Namespace, command: Sequence[str] | None) -> int:
     for signum in _heeded():
         signal.signal(signum, _exit_on)
     try:
-        with _emulator(state, port=arguments.port) as running:
+        with _emulator(state, port=arguments.port, trouble=arguments.trouble) as running:
             return _serve(running) if command is None else _run_in(running, command)
     except LaunchError as error:
         where = f"port {arguments.port}: " if arguments.port else ""
@@ -84,9 +85,9 @@ def _port(text: str) -> int:
 
 
 @contextlib.contextmanager
-def _emulator(state: Path, *, port: int) -> Iterator[Running]:
+def _emulator(state: Path, *, port: int, trouble: str | None) -> Iterator[Running]:
     with tempfile.TemporaryDirectory(prefix="pytest-runloop-") as run_dir:
-        running = launch(state, Path(run_dir), owner_pid=os.getpid(), port=port)
+        running = launch(state, Path(run_dir), owner_pid=os.getpid(), port=port, trouble=trouble)
         try:
             yield running
         finally:

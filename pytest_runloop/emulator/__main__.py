@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _ENDPOINT = "endpoint.json"
 _ERROR = "error.json"
+_TROUBLE = "PYTEST_RUNLOOP_TROUBLE"
 _FILES = 65_536
 
 
@@ -56,6 +57,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--run-dir", type=Path, required=True, help="directory for endpoint.json and emulator.log")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; by default a free one")
     parser.add_argument("--owner-pid", type=int, help="process whose end ends the emulator")
+    parser.add_argument(
+        "--trouble", default=os.environ.get(_TROUBLE), help=f"JSON of what is to go wrong (default: {_TROUBLE})"
+    )
     return parser.parse_args(argv)
 
 
@@ -86,7 +90,22 @@ async def _run(options: argparse.Namespace) -> None:
         content = {"base_url": address.base_url, "api_key": address.api_key, "pid": os.getpid()}
         _write(options.run_dir / _ENDPOINT, content)
 
-    await server.run(options.state, started=started, stop=stop, port=options.port)
+    trouble = _trouble(options.trouble)
+    await server.run(options.state, started=started, stop=stop, port=options.port, trouble=trouble)
+
+
+def _trouble(text: str | None) -> dict[str, object] | None:
+    if not text:
+        return None
+    try:
+        wanted = json.loads(text)
+    except ValueError as error:
+        msg = f"{_TROUBLE}: this is not JSON: {error}"
+        raise ValueError(msg) from None
+    if not isinstance(wanted, dict):
+        msg = f'{_TROUBLE}: expected a JSON object, such as {{"boot_s": 5}}'
+        raise TypeError(msg)
+    return wanted
 
 
 def _watch(pid: int, stop: asyncio.Event) -> None:

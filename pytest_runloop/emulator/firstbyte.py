@@ -9,9 +9,9 @@ from typing import Any
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What an HTTP/2 client begins with; no method of HTTP/1.1 has this name."""
 
-_ENOUGH = 3
-_SECURE = (b"\x16", b"CONNECT ")
-"""A TLS handshake, and what a client asks its proxy for before it begins one."""
+_TLS = b"\x16"
+_CONNECT = b"CONNECT "
+"""What a client asks its proxy for before it begins TLS."""
 
 
 class FirstBytes(asyncio.Protocol):
@@ -55,13 +55,20 @@ class FirstBytes(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._data += data
-        if self._transport is None or (len(self._data) < _ENOUGH and PREFACE.startswith(self._data)):
+        make = self._speaker()
+        if self._transport is None or make is None:
             return
-        make = self._http2 if PREFACE.startswith(self._data[: len(PREFACE)]) else self._http1
-        if self._data.startswith(_SECURE):
-            make = self._secure
         self._connections.discard(self)
         protocol = make()
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         protocol.data_received(self._data)
+
+    def _speaker(self) -> Callable[[], asyncio.Protocol] | None:
+        """Say who understands what came; None while that is not clear yet."""
+        data = self._data
+        if data.startswith((_TLS, _CONNECT)):
+            return self._secure
+        if data.startswith(PREFACE):
+            return self._http2
+        return None if PREFACE.startswith(data) or _CONNECT.startswith(data) else self._http1

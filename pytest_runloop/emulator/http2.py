@@ -39,20 +39,23 @@ _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"tr
 
 
 class Http2(asyncio.Protocol):
-    """One connection. Has what uvicorn's own protocols have for the server's end: a place in its state, and an end."""
+    """One connection.
+
+    Has what uvicorn's own protocols have, and the server uses: a place in its state, an end, and ``transport``.
+    """
 
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
         self._app = app
         self._state = state
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
         self._streams: dict[int, _Stream] = {}
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._writable = asyncio.Event()
         self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP is all we listen on
-        self._transport = transport
+        self.transport = transport
         self._state.connections.add(self)  # type: ignore[arg-type] # the server asks of it what is here
         self._h2.initiate_connection()
         self._h2.update_settings(
@@ -86,15 +89,17 @@ class Http2(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Tell the client that this is the end, and close."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self.transport is not None and not self.transport.is_closing():
             self._h2.close_connection()
             self.flush()
-            self._transport.close()
+            self.transport.close()
+            for stream in self._streams.values():
+                stream.leave()
 
     def flush(self) -> None:
         """Send what has been said to h2."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(self._h2.data_to_send())
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(self._h2.data_to_send())
 
     def taken(self, stream: _Stream, size: int) -> None:
         """Let the client send as much again."""
@@ -152,7 +157,7 @@ class Http2(asyncio.Protocol):
 
     def _open(self, event: RequestReceived) -> None:
         stream = _Stream(event.stream_id or 0, self)
-        scope = _scope([(bytes(name), bytes(value)) for name, value in event.headers or ()], self._transport)
+        scope = _scope([(bytes(name), bytes(value)) for name, value in event.headers or ()], self.transport)
         self._streams[stream.id] = stream
         task = asyncio.get_running_loop().create_task(stream.run(self._app, scope))
         self._state.tasks.add(task)

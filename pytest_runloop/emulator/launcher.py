@@ -19,6 +19,9 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 _GLANCE_S = 0.005
 _LOG = "emulator.log"
+_ENDPOINT = "endpoint.json"
+_ERROR = "error.json"
+_TROUBLE = "PYTEST_RUNLOOP_TROUBLE"
 
 
 class LaunchError(Exception):
@@ -55,7 +58,15 @@ def default_state() -> Path:
     return user_cache_path("pytest-runloop", appauthor=False) / "emulator"
 
 
-def launch(state: Path, run_dir: Path, *, owner_pid: int, port: int = 0, timeout: float = START_TIMEOUT_S) -> Running:
+def launch(
+    state: Path,
+    run_dir: Path,
+    *,
+    owner_pid: int,
+    port: int = 0,
+    trouble: str | None = None,
+    timeout: float = START_TIMEOUT_S,
+) -> Running:
     """Start an emulator and wait until it answers.
 
     Args:
@@ -63,6 +74,7 @@ def launch(state: Path, run_dir: Path, *, owner_pid: int, port: int = 0, timeout
         run_dir: A directory for this one emulator, readable by its user only. Made if missing.
         owner_pid: The emulator ends by itself when this process does.
         port: The TCP port on 127.0.0.1; 0 takes a free one.
+        trouble: What is to go wrong, as JSON or the path of a file of it; by default PYTEST_RUNLOOP_TROUBLE.
         timeout: Seconds to wait for it.
 
     Raises:
@@ -73,7 +85,10 @@ def launch(state: Path, run_dir: Path, *, owner_pid: int, port: int = 0, timeout
         raise LaunchError(msg)
     for directory in (state, run_dir):
         _make(directory)
-    process = _spawn(state, run_dir, owner_pid=owner_pid, port=port)
+    # Or another emulator's, that once ran here and was killed, would be taken for this one's.
+    for left_over in (_ENDPOINT, _ERROR):
+        (run_dir / left_over).unlink(missing_ok=True)
+    process = _spawn(state, run_dir, owner_pid=owner_pid, port=port, trouble=_trouble(trouble))
     try:
         endpoint = _await_endpoint(process, run_dir, timeout=timeout)
     except BaseException:  # also Ctrl-C: a half-started server must not outlive the attempt
@@ -110,7 +125,19 @@ def _make(directory: Path) -> None:
         raise LaunchError(msg) from error
 
 
-def _spawn(state: Path, run_dir: Path, *, owner_pid: int, port: int) -> subprocess.Popen[bytes]:
+def _trouble(wanted: str | None) -> str:
+    """Return the JSON of what is to go wrong; empty for nothing."""
+    text = os.environ.get(_TROUBLE, "") if wanted is None else wanted
+    if not text or text.lstrip().startswith("{"):
+        return text
+    try:
+        return Path(text).read_text(encoding="utf-8")
+    except OSError as error:
+        msg = f"{text}: {error.strerror}; the trouble to start with is a JSON object, or a file of one"
+        raise LaunchError(msg) from error
+
+
+def _spawn(state: Path, run_dir: Path, *, owner_pid: int, port: int, trouble: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "pytest_runloop.emulator", "--state", str(state.resolve())]
     command += ["--run-dir", str(run_dir.resolve()), "--port", str(port), "--owner-pid", str(owner_pid)]
     with (run_dir / _LOG).open("ab") as log:
@@ -118,7 +145,7 @@ def _spawn(state: Path, run_dir: Path, *, owner_pid: int, port: int) -> subproce
             command,
             # `-m` puts the working directory first on the import path; the user's own must not shadow our imports.
             cwd=run_dir,
-            env={**os.environ, "PYTHONPATH": _import_path()},
+            env={**os.environ, "PYTHONPATH": _import_path(), _TROUBLE: trouble},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -140,7 +167,7 @@ def _await_endpoint(process: subprocess.Popen[bytes], run_dir: Path, *, timeout:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         ended = _ended_within(process, _GLANCE_S)
-        endpoint = _read(run_dir / "endpoint.json")
+        endpoint = _read(run_dir / _ENDPOINT)
         if endpoint is not None and not ended:
             return endpoint
         if ended:
@@ -173,7 +200,7 @@ def _read(path: Path) -> dict[str, object] | None:
 
 
 def _reason(process: subprocess.Popen[bytes], run_dir: Path) -> str:
-    error = _read(run_dir / "error.json")
+    error = _read(run_dir / _ERROR)
     if error is not None:
         return str(error["message"])
     return f"the emulator ended with exit code {process.returncode} while starting. Its log:\n{_log_tail(run_dir)}"

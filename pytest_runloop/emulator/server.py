@@ -7,8 +7,9 @@ import contextlib
 import logging
 import secrets
 import socket
+import struct
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pytest_runloop.emulator.machine.machines import Machines
     from pytest_runloop.emulator.service.emulator import Emulator
 
-_log = logging.getLogger(__name__)
 _KEEP_ALIVE_S = 3600
 """How long idle connections stay open. Clients pool them, and one closed under a request costs a retry of seconds."""
 _CLOSE_S = 2.0
@@ -64,6 +64,7 @@ async def run(
     started: Callable[[Address], None],
     stop: asyncio.Event,
     port: int = 0,
+    trouble: Mapping[str, object] | None = None,
     machines: OpenMachines = open_machines,
 ) -> None:
     """Serve until told to stop, then end every devbox.
@@ -73,9 +74,11 @@ async def run(
         started: Called once the emulator answers.
         stop: Set by whoever wants the end.
         port: On 127.0.0.1; 0 for a free one.
+        trouble: What is to go wrong from the start.
         machines: Opens what runs the devboxes.
 
     Raises:
+        ApiProblem: There is no such trouble.
         Unsupported: This computer can't run sandboxes.
         StoreError: The state directory can't be used.
         OSError: The port is taken.
@@ -93,6 +96,8 @@ async def run(
             address = Address(base_url=f"http://{host}:{number}", api_key=f"ak_{secrets.token_urlsafe(32)}")
             app = build_app(emulator, api_key=address.api_key)
             app.state.directory = state
+            if trouble:
+                _begin_with(app, trouble)
             secure = partial(_secure, state, address)
             await _serve(app, emulator, listener, lambda: started(address), stop, secure=secure)
         finally:
@@ -205,6 +210,7 @@ async def _serve(
     config.load()
     config.ws_protocol_class = cast("Any", _upgraded(emulator))
     state = ServerState()
+    app.state.reset = partial(_reset, state.connections)
     # Not uvicorn's own Server: that looks ten times a second whether it should end, and owns the process's signals.
     protocol: Any = config.http_protocol_class
     http1 = partial(protocol, config=config, server_state=state, app_state={})
@@ -248,10 +254,42 @@ def _upgraded(emulator: Emulator) -> Callable[..., asyncio.Protocol]:
 
 
 async def _close_connections(state: ServerState) -> None:
-    """Close idle connections at once; give running answers a moment, long polls none."""
+    """Close all connections, and give what still answers on them a moment to notice."""
     for connection in list(state.connections):
         connection.shutdown()
+        # So that the tasks' ends are not answered as failures.
+        if (transport := _transport(connection)) is not None:
+            transport.close()
     for task in list(state.tasks):
         task.cancel()
     if state.tasks:
+        # Uvicorn reports a cancelled task as the application's failure, with a traceback.
+        log = logging.getLogger("uvicorn.error")
+        log.addFilter(_is_failure)
         await asyncio.wait(list(state.tasks), timeout=_CLOSE_S)
+        log.removeFilter(_is_failure)
+
+
+def _is_failure(record: logging.LogRecord) -> bool:
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
+
+
+def _begin_with(app: Starlette, trouble: Mapping[str, object]) -> None:
+    from pytest_runloop.emulator.http.trouble import begin
+
+    begin(app, trouble)
+
+
+def _reset(connections: set[Any], scope: Mapping[str, Any]) -> None:
+    """Reset the connection that a request came by."""
+    for transport in map(_transport, list(connections)):
+        if transport is not None and transport.get_extra_info("peername") == scope["client"]:
+            # A close without lingering is a reset.
+            sock = transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+
+
+def _transport(connection: Any) -> asyncio.Transport | None:  # noqa: ANN401 - of every kind there is here
+    transport: asyncio.Transport | None = getattr(connection, "transport", None)
+    return transport

@@ -14,11 +14,15 @@ from pytest_runloop.cassettes import names
 from pytest_runloop.errors import CassetteError
 from pytest_runloop.recording.before import command, recorded_target, stamp, there_is
 from pytest_runloop.recording.others import Other, Vein
-from pytest_runloop.recording.stage import Stage
+from pytest_runloop.recording.stage import set_up
 from pytest_runloop.target import RUNLOOP_URL, Endpoint, Record, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_runloop.cassettes.jobs import Job, Mode
+    from pytest_runloop.cassettes.replay import Unrecorded
+    from pytest_runloop.cassettes.scrubbing import Scrubber
     from pytest_runloop.cassettes.studio import Studio
     from pytest_runloop.recording.config import CassetteConfig
 
@@ -33,10 +37,8 @@ class Recorder:
         counts: How many tests replayed, recorded or verified something, or were skipped or deselected.
         used: The cassettes of this run, from the root; a folder ends with a slash.
         written: Those that were written.
-        make_stage: Makes what makes studios.
+        refusal: Makes what is raised when something is refused; by default, nothing that a test runner would know.
     """
-
-    make_stage = Stage
 
     def __init__(self, *, root: Path, target: Target, record: Record) -> None:
         self.root = root
@@ -45,17 +47,18 @@ class Recorder:
         self.counts: Counter[str] = Counter()
         self.used: set[str] = set()
         self.written: set[str] = set()
+        self.refusal: Callable[[str], Unrecorded] | None = None
         self._studio: Studio | None = None
-        self._stage: Stage | None = None
-        self._served = ""
+        self._scrubber: Scrubber | None = None
         self._fails_on_unplayed = True
         self._test = ""
-        self._is_known = False
+        self._is_over = True
         self._running: Job | None = None
+        self._has_folder: dict[str, bool] = {}
         self._others: dict[tuple[Path, Mode], Job] = {}
         self._heard: dict[Job, int] = {}
         self._numbers: Counter[Job | str] = Counter()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._directory: Path | None = None
 
     @property
@@ -78,27 +81,29 @@ class Recorder:
     def open(self, config: CassetteConfig) -> None:
         """Look at all traffic, as a project wants it, until ``close``."""
         self._fails_on_unplayed = config.unplayed == "fail"
-        self._stage = self.make_stage(config, replay=self.target is Target.REPLAY)
-        self._change(self._stage.studio(RUNLOOP_URL))
-        self.begin(self._test)
+        is_replay = self.target is Target.REPLAY
+        self._studio, self._scrubber = set_up(config, base_url=RUNLOOP_URL, replay=is_replay, refusal=self.refusal)
+        self._studio.ask(self._own)
+        self._studio.install()
 
     def close(self) -> None:
         """Look at nothing any more; what the running test has recorded is dropped. Idempotent."""
         self.end(keep=False)
-        self._change(None)
+        if self._studio is not None:
+            self._studio.close()
+            self._studio = None
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def serve(self, endpoint: Endpoint) -> None:
         """Take an address for that of the Runloop API; it is known late, because somebody may have to start it."""
-        if self._stage is not None and endpoint.base_url not in {RUNLOOP_URL, self._served}:
-            self._served = endpoint.base_url
-            self._change(self._stage.studio(endpoint.base_url))
-            self.studio.know_secret("RUNLOOP_API_KEY", endpoint.api_key)
+        if self._studio is not None and self.target is not Target.REPLAY:
+            self._studio.serve(endpoint.base_url)
+            self._studio.know_secret("RUNLOOP_API_KEY", endpoint.api_key)
 
     def clean(self, text: str) -> str:
         """Return a text without the secrets that are known."""
-        return text if self._stage is None else self._stage.clean(text)
+        return text if self._scrubber is None else self._scrubber.text(text)
 
     def directory(self) -> Path:
         """Return a directory of this process, for what it pretends to have prepared."""
@@ -109,43 +114,44 @@ class Recorder:
     # ── the running test ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def begin(self, test: str) -> None:
-        """Make a test the running one. Before the studio is open, it is only noted down."""
+        """Make a test the running one; its cassette is looked for once it sends something."""
         self._test = test
-        self._heard = {job: heard for job, heard in self._heard.items() if not job.closed}
-        if self._studio is None:
-            return
-        path = self.root / names.own(test)
-        self._is_known = there_is(path)
-        replays = self.record is Record.NONE or (self.record is Record.ONCE and self._is_known)
-        self._running = self._job(path, "test", test, replays=replays)
-        self._studio.start(self._running)
+        self._is_over = False
+        for job in [job for job in self._heard if job.closed]:
+            del self._heard[job]
 
-    def end(self, *, keep: bool) -> list[str]:
+    def end(self, *, keep: bool, was_skipped: bool = False) -> list[str]:
         """End the running test, and return in words what is wrong with its cassette.
 
         Args:
             keep: Whether it went as it should; else nothing is written.
+            was_skipped: Whether it has skipped itself: what it sent before is recorded, and it need not send it all.
         """
-        job = self._running
-        if job is None:
+        # A test that has sent nothing has left everything.
+        job = self._own() if keep and not was_skipped and self._is_recorded() else self._running
+        self._is_over, self._running = True, None
+        if job is None or self._studio is None:
             return []
-        problems = self.finish(job, keep=keep)
-        self._running = None
+        problems = self.finish(job, keep=keep and not (was_skipped and job.mode.value == "replay"))
         if job.touched and keep:
             self.counts[job.mode.value] += 1
         return problems
 
     def vein(self) -> Vein:
         """Return what the running test shares with others."""
-        job = self._running
+        job = None if self.target is Target.REPLAY else self._own()
         is_replay = self.target is Target.REPLAY if job is None else job.mode.value == "replay"
         return Vein(is_replay, str(names.prepared(self._test, "").parent.parent))
 
     def refused(self) -> list[str]:
         """Return what was refused since this was last asked."""
-        told = [miss.message for job, heard in self._heard.items() for miss in job.misses[heard:]]
-        self._heard = {job: len(job.misses) for job in self._heard}
-        if self._studio is not None:
+        told: list[str] = []
+        # Asked after each phase of every test, and hardly ever for something.
+        for job, heard in tuple(self._heard.items()):
+            if len(job.misses) > heard:
+                told += [miss.message for miss in job.misses[heard:]]
+                self._heard[job] = len(job.misses)
+        if self._studio is not None and self._studio.misses:
             told += [miss.message for miss in self._studio.misses]
             self._studio.misses.clear()
         return told
@@ -177,7 +183,7 @@ class Recorder:
         problems = self.studio.finish(job, keep=keep and not ignored)
         if job.touched and stamp(job.path) != before:
             self.written.add(name)
-        return problems
+        return _told(job, problems)
 
     def forget(self, job: Job) -> None:
         """Drop a cassette that nothing came of; what it has refused is still told."""
@@ -198,6 +204,21 @@ class Recorder:
         """Give an id that several cassettes will mention one name in all of them."""
         if job.mode.value != "replay":
             self.studio.call_id(raw, f"{job.name}-{role}")
+
+    def _own(self) -> Job | None:
+        """Return the running test's cassette; None if none is running."""
+        with self._lock:
+            if self._running is None and not self._is_over:
+                path = self.root / names.own(self._test)
+                replays = self.record is Record.NONE or (self.record is Record.ONCE and there_is(path))
+                self._running = self._job(path, "test", self._test, replays=replays)
+            return self._running
+
+    def _is_recorded(self) -> bool:
+        module = self._test.partition("::")[0]
+        if module not in self._has_folder:
+            self._has_folder[module] = (self.root / names.own(f"{module}::test").parent).is_dir()
+        return self._has_folder[module] and (self.root / names.own(self._test)).is_file()
 
     def _other(self, path: Path, what: str, key: str) -> Other:
         from pytest_runloop.cassettes.jobs import Mode
@@ -220,7 +241,7 @@ class Recorder:
             what=what,
             name=name,
             mode=Mode.REPLAY if replays else real,
-            command=command(self._test, recorded_target(path), known=self._is_known),
+            command=command(self._test, recorded_target(path), known=there_is(self.root / names.own(self._test))),
             target=self.target.value,
             keys=keys or {},
         )
@@ -239,7 +260,7 @@ class Recorder:
     def created(self, devbox_id: str, *, number: int) -> None:
         """Give a devbox one name in all cassettes, if several will mention it."""
         job = self._current()
-        if job is not None and job is not self._running:
+        if job is not None and job is not self._own():
             self.name(job, devbox_id, f"devbox-{number}")
 
     def exposed(self, url: str, *, devbox_id: str, port: int) -> None:
@@ -254,13 +275,15 @@ class Recorder:
         return Target(recorded_target(job.path))
 
     def _current(self) -> Job | None:
-        return cast("Job | None", tape.CURRENT.get()) or self._running
+        return cast("Job | None", tape.CURRENT.get()) or self._own()
 
-    def _change(self, studio: Studio | None) -> None:
-        before, self._studio = self._studio, studio
-        if before is not None:
-            before.close()
-        if studio is not None:
-            studio.install()
-            if self._running is not None:
-                studio.start(self._running)
+
+def _told(job: Job, problems: list[str]) -> list[str]:
+    heads = {
+        "replay": f"{job.name}: recorded, but not asked for any more:",
+        "verify": f"{job.name}: this differs from {job.path}:",
+    }
+    if not problems or job.mode.value not in heads:
+        return problems
+    listed = (f"  {line}" for problem in problems for line in problem.splitlines())
+    return [heads[job.mode.value], *listed, "  if the change is meant, record again:", f"    {job.command}"]

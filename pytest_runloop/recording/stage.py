@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_runloop.cassettes.replay import Unrecorded
     from pytest_runloop.cassettes.scrubbing import Scrubber
     from pytest_runloop.cassettes.studio import Studio
     from pytest_runloop.recording.config import CassetteConfig
@@ -17,44 +19,35 @@ if TYPE_CHECKING:
 _TOLD = ("pytest-runloop", "openai-agents", "runloop-api-client", "vcrpy")
 
 
-class Stage:
-    """What all studios of a process share."""
+def set_up(
+    config: CassetteConfig, *, base_url: str, replay: bool, refusal: Callable[[str], Unrecorded] | None
+) -> tuple[Studio, Scrubber]:
+    """Return a process's studio, and what knows its secrets.
 
-    def __init__(self, config: CassetteConfig, *, replay: bool) -> None:
-        """Make a stage; nothing is loaded yet.
+    Args:
+        config: What the project says about its recordings.
+        base_url: Where the Runloop API is, until somebody says more.
+        replay: Whether nothing may reach the recorded hosts.
+        refusal: Makes what is raised when something is refused.
+    """
+    from pytest_runloop.cassettes.meaning import Rules
+    from pytest_runloop.cassettes.replay import Unrecorded
+    from pytest_runloop.cassettes.scrubbing import Scrubber
+    from pytest_runloop.cassettes.studio import Studio
 
-        Args:
-            config: What the project says about its recordings.
-            replay: Whether nothing may reach the recorded hosts.
-        """
-        self._config = config
-        self._replay = replay
-
-    def studio(self, base_url: str) -> Studio:
-        """Return a studio for a Runloop API at this address."""
-        from pytest_runloop.cassettes.meaning import Rules
-        from pytest_runloop.cassettes.studio import Studio
-
-        return Studio(
-            base_url=base_url,
-            replay=self._replay,
-            scrubber=self._scrubber,
-            rules=Rules(self._config.volatile),
-            vcr_config=self._config.vcr,
-            configure=self._config.configure,
-            hosts=self._config.hosts,
-            versions=_versions(),
-        )
-
-    def clean(self, text: str) -> str:
-        """Return a text without the secrets that are known."""
-        return self._scrubber.text(text)
-
-    @cached_property
-    def _scrubber(self) -> Scrubber:
-        from pytest_runloop.cassettes.scrubbing import Scrubber
-
-        return Scrubber(os.environ, self._config.secrets)
+    scrubber = Scrubber(os.environ, config.secrets)
+    studio = Studio(
+        base_url=base_url,
+        replay=replay,
+        scrubber=scrubber,
+        rules=Rules(config.volatile),
+        vcr_config=config.vcr,
+        configure=config.configure,
+        hosts=config.hosts,
+        versions=_versions(),
+        refusal=refusal or Unrecorded,
+    )
+    return studio, scrubber
 
 
 def _versions() -> dict[str, str]:

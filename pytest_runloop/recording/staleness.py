@@ -7,7 +7,10 @@ from pathlib import Path, PurePosixPath
 
 from pytest_runloop.cassettes.names import BODIES, CASSETTES, PREPARED, SHARED
 
-_SUFFIXES = frozenset({".json", ".yaml", ".yml"})
+_SUFFIX = ".json"
+_OURS = b'"recorded":'
+_HEAD = 64
+"""What nobody uses may be another tool's, which keeps its cassettes in the same folders; ours say what they are."""
 
 
 def stale(root: Path, *, folders: Iterable[Path], used: Iterable[str], all_ran: bool) -> list[str]:
@@ -44,8 +47,16 @@ def _recorded(root: Path, folders: Iterable[Path], used: Iterable[str]) -> Itera
 def _cassettes(root: Path, directory: Path) -> Iterator[PurePosixPath]:
     for path in sorted(directory.rglob("*")):
         inside = path.relative_to(directory)
-        if path.suffix in _SUFFIXES and inside.parts[0] != BODIES and path.is_file():
+        if path.suffix == _SUFFIX and inside.parts[0] != BODIES and _is_ours(path):
             yield PurePosixPath(path.relative_to(root).as_posix())
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _OURS in file.read(_HEAD)
+    except OSError:
+        return False
 
 
 def _is_shared(name: PurePosixPath) -> bool:

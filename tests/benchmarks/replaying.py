@@ -40,7 +40,7 @@ Tool = Callable[[Path, str, bool], Any]
 ROOT = Path(__file__).parents[2]
 FILES = 20
 TESTS = 100
-UNMARKED = 3000
+UNMARKED = (100, 5000)
 
 
 # ── the tools ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -214,6 +214,7 @@ def sessions(directory: Path, running: Running, rounds: int) -> None:
 
 # ── whole runs of pytest ─────────────────────────────────────────────────────────────────────────────────────────────
 
+OURS = "pytest_runloop.plugin"
 MARKED = f"""
 import pytest
 
@@ -223,10 +224,10 @@ def test_it(runloop_sandbox, number):
     assert runloop_sandbox.exec(f"echo {{number}}").stdout == f"{{number}}\\n"
     assert runloop_sandbox.read_text("file.txt") == "content"
 """
-PLAIN = f"""
+PLAIN = """
 import pytest
 
-@pytest.mark.parametrize("number", range({UNMARKED}))
+@pytest.mark.parametrize("number", range({count}))
 def test_it(number): ...
 """
 RECORDING = """
@@ -243,13 +244,15 @@ def test_it():
 """
 
 
-def pytest_run(directory: Path, *arguments: str, **environment: str) -> float:
+def pytest_run(directory: Path, plugin: str, *arguments: str, **environment: str) -> float:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    # By name, because pytest-recording and cassetter can't be loaded together.
+    command += ["-p", plugin] if plugin else []
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}
     started = time.perf_counter()
     done = subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, check=False)
     took = time.perf_counter() - started
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return took
 
 
@@ -263,26 +266,31 @@ def project(directory: Path, test: str) -> Path:
 def runs(directory: Path, rounds: int) -> None:
     marked = project(directory / "marked", MARKED)
     state = str(directory / "state")
-    pytest_run(marked, "--runloop-record=all", PYTEST_RUNLOOP_STATE=state)
-    emulator = [pytest_run(marked, "--runloop-target=emulator", PYTEST_RUNLOOP_STATE=state) for _ in range(rounds)]
-    replay = [pytest_run(marked, "--runloop-target=replay") for _ in range(rounds)]
+    pytest_run(marked, OURS, "--runloop-record=all", PYTEST_RUNLOOP_STATE=state)
+    emulator = [
+        pytest_run(marked, OURS, "--runloop-target=emulator", PYTEST_RUNLOOP_STATE=state) for _ in range(rounds)
+    ]
+    replay = [pytest_run(marked, OURS, "--runloop-target=replay") for _ in range(rounds)]
     print(f"\n{TESTS} tests with a sandbox each, a whole run of pytest")
     print(f"{'emulator':<28}{statistics.median(emulator):>10.1f} s")
     print(f"{'replay':<28}{statistics.median(replay):>10.1f} s")
 
     recording = project(directory / "recording", RECORDING)
     with server() as base_url:
-        pytest_run(recording, "--record-mode=once", ADDRESS=base_url)
-        pytest_run(recording, "--record-mode=none", ADDRESS=base_url)
+        pytest_run(recording, "recording", "--record-mode=once", ADDRESS=base_url)
+        pytest_run(recording, "recording", "--record-mode=none", ADDRESS=base_url)
         print(f"pytest-recording, 500 calls in one test: {float((recording / 'took').read_text()):.2f} s")
 
-    plain = project(directory / "plain", PLAIN)
-    pairs = [
-        (pytest_run(plain), pytest_run(plain, "-p", "no:runloop"), pytest_run(plain, "--runloop-target=replay"))
-        for _ in range(rounds)
-    ]
-    taxes = [statistics.median((row[at] - row[1]) / UNMARKED * 1000 for row in pairs) for at in (0, 2)]
-    print(f"tax on an unmarked test: {taxes[0]:.4f} ms, and {taxes[1]:.4f} ms in a replay (start of the run included)")
+    few, many = (project(directory / f"plain-{count}", PLAIN.format(count=count)) for count in UNMARKED)
+
+    def each(plugin: str, *arguments: str) -> float:
+        """Return milliseconds of a test, without the start of its run."""
+        took = pytest_run(many, plugin, *arguments) - pytest_run(few, plugin, *arguments)
+        return took / (UNMARKED[1] - UNMARKED[0]) * 1000
+
+    rows = [(each(""), each(OURS), each(OURS, "--runloop-target=replay")) for _ in range(rounds)]
+    none, usual, replaying = (statistics.median(column) for column in zip(*rows, strict=True))
+    print(f"an unmarked test: {none:.3f} ms; tax {usual - none:.4f} ms, in a replay {replaying - none:.4f} ms")
 
 
 def main() -> None:
@@ -297,7 +305,7 @@ def main() -> None:
             sessions(directory, running, rounds)
         finally:
             stop(running)
-        runs(directory, min(rounds, 3))
+        runs(directory, rounds)
 
 
 if __name__ == "__main__":

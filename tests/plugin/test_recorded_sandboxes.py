@@ -90,6 +90,9 @@ def test_what_was_recorded_on_the_emulator_replays_without_one(
     recorded = run(project, "--runloop-target=emulator", "--runloop-record=once")
     recorded.assert_outcomes(passed=TESTS)
     before = {path: path.read_bytes() for path in Path("cassettes").rglob("*") if path.is_file()}
+    for again in ("all", "verify"):
+        run(project, "--runloop-target=emulator", f"--runloop-record={again}").assert_outcomes(passed=TESTS)
+        assert {path: path.read_bytes() for path in Path("cassettes").rglob("*") if path.is_file()} == before
     monkeypatch.setenv("PYTEST_RUNLOOP_STATE", "/dev/null/nowhere")
 
     replayed = run(project, "--runloop-target=replay")

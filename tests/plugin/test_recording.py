@@ -46,7 +46,10 @@ class Model(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def _studio() -> None:
     """Load what takes long for good; what a run in process imports is forgotten after it."""
+    import httpcore  # noqa: F401
+    import httpcore2  # noqa: F401
     import httpx  # noqa: F401
+    import httpx2  # noqa: F401
 
     from pytest_runloop.cassettes import other_clients, studio  # noqa: F401
 
@@ -401,3 +404,93 @@ def test_no_run_without_cassettes_asks_for_the_configuration(
     result = project.runpytest_inprocess()
 
     result.assert_outcomes(passed=1)
+
+
+def test_a_refusal_leaves_nothing_of_a_test_to_the_next(project: pytest.Pytester, write: Callable[[str], None]) -> None:
+    write(
+        """
+    import pytest
+
+    @pytest.fixture
+    def own(request):
+        return request.node.name
+
+    @pytest.fixture
+    def late(own):
+        yield
+        ask("late")
+
+    def test_one(late): ...
+    def test_two(late, own): assert own == "test_two"
+    """
+    )
+
+    result = project.runpytest_inprocess(REPLAY)
+
+    result.assert_outcomes(passed=2, errors=2)
+
+
+SKIPS = """
+    import pytest
+
+    def test_asks():
+        ask("first")
+        pytest.skip("no more")
+
+    @pytest.mark.skipif("os.environ.get('SKIP')")
+    def test_it():
+        ask("it")
+"""
+
+
+def test_what_a_test_sent_before_it_skipped_itself_is_recorded(
+    project: pytest.Pytester, write: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(SKIPS)
+    project.runpytest_inprocess(*RECORD)
+
+    replayed = project.runpytest_inprocess(REPLAY)
+    monkeypatch.setenv("SKIP", "1")
+    skipped = project.runpytest_inprocess(REPLAY)
+    project.runpytest_inprocess(*ALL)
+
+    replayed.assert_outcomes(passed=1, skipped=1)
+    skipped.assert_outcomes(skipped=2)
+    assert cassettes() == ["test_it/test_asks.json", "test_it/test_it.json"]
+
+
+def test_a_test_that_sends_nothing_any_more_is_told_and_loses_its_cassette_when_recorded(
+    project: pytest.Pytester, write: Callable[[str], None]
+) -> None:
+    write('    def test_it():\n        ask("one")')
+    project.runpytest_inprocess(*RECORD)
+    write("    def test_it(): ...")
+
+    replayed = project.runpytest_inprocess(REPLAY)
+    verified = project.runpytest_inprocess(*VERIFY)
+    assert cassettes() == ["test_it/test_it.json"]
+    project.runpytest_inprocess(*ALL)
+
+    for result, words in ((replayed, "recorded, but not asked for any more:"), (verified, "this differs from *:")):
+        result.assert_outcomes(passed=1, errors=1)
+        result.stdout.fnmatch_lines(
+            [f"test_it.py::test_it: {words}", "    pytest * --runloop-record=all test_it.py::test_it"]
+        )
+    assert cassettes() == []
+    project.runpytest_inprocess(REPLAY).assert_outcomes(passed=1)
+
+
+def test_cassettes_of_other_plugins_for_a_test_are_left_alone(
+    project: pytest.Pytester, write: Callable[[str], None]
+) -> None:
+    write("    def test_it(): ...")
+    other = Path("cassettes/test_it/test_it.yaml")
+    other.parent.mkdir(parents=True)
+    other.write_text(
+        "interactions:\n- request: {method: GET, uri: 'http://a.example/', body: null, headers: {}}\n"
+        "  response: {status: {code: 200, message: OK}, headers: {}, body: {string: a}}\nversion: 1\n"
+    )
+
+    for arguments in ((REPLAY,), ALL, VERIFY):
+        project.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
+    assert other.exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 REPLAY = "--runloop-target=replay"
+OURS = '{"version": 1, "recorded": {"what": "test", "name": "a"}, "interactions": []}'
 STALE = "cassettes/test_it/test_gone.json"
 TESTS = """
     import pytest
@@ -25,7 +26,7 @@ def project(empty_project: pytest.Pytester) -> pytest.Pytester:
     empty_project.makepyfile(test_it=TESTS, test_off="import pytest\npytest.importorskip('no_such_module')")
     for name in (STALE, "cassettes/test_it/test_skipped.json", "cassettes/test_off/test_one.json"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text("{}")
+        Path(name).write_text(OURS)
     return empty_project
 
 
@@ -55,6 +56,15 @@ def test_a_part_of_a_run_says_nothing(project: pytest.Pytester, arguments: list[
     result = project.runpytest_inprocess(REPLAY, *arguments)
 
     result.stdout.no_fnmatch_line("*used by no test*")
+
+
+def test_cassettes_of_other_tools_are_nobody_s_business(project: pytest.Pytester) -> None:
+    for name, text in {"test_one.yaml": "interactions: []\nversion: 1\n", "test_two.json": '{"version": 1}'}.items():
+        Path("cassettes/test_it", name).write_text(text)
+
+    result = project.runpytest_inprocess(REPLAY)
+
+    result.stdout.fnmatch_lines(["runloop: 1 cassette is used by no test any more*", f"  {STALE}"])
 
 
 def test_a_run_with_a_failure_says_nothing(project: pytest.Pytester) -> None:

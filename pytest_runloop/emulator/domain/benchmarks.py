@@ -65,8 +65,4 @@ _DEFAULTS: Mapping[str, object] = {
     "status": "active",
     "metadata": {},
     "is_public": False,
-    "description": None,
-    "attribution": None,
-    "required_environment_variables": None,
-    "required_secret_names": None,
 }

@@ -92,4 +92,5 @@ def refuse_archived(kind: str, record: Record) -> Record:
 
 def merged(record: Record, changes: Mapping[str, object]) -> Record:
     """Put changed fields into a record; an empty text clears its field."""
-    return record.but(**{name: None if value == "" else value for name, value in changes.items()})
+    fields = {**record.fields, **changes}
+    return replace(record, fields={name: value for name, value in fields.items() if changes.get(name) != ""})

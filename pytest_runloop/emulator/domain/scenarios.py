@@ -142,8 +142,6 @@ _DEFAULTS: Mapping[str, object] = {
     "metadata": {},
     "is_public": False,
     "reference_output": None,
-    "required_environment_variables": None,
-    "required_secret_names": None,
     "scorer_timeout_sec": SCORER_TIMEOUT_S,
     "validation_type": None,
 }

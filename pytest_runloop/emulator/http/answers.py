@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from pytest_runloop.emulator.domain import checks
 from pytest_runloop.emulator.domain.problems import ApiProblem, bad_request, unsupported
-from pytest_runloop.emulator.http.unsupported import is_known
+from pytest_runloop.emulator.http.unsupported import why_not
 from pytest_runloop.emulator.service.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, Page
 
 if TYPE_CHECKING:
@@ -129,8 +129,9 @@ async def answer_unrouted(request: Request, error: Exception) -> Response:
     """Answer a path or a method nobody handles."""
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this for nothing else
     asked = f"{request.method} {request.url.path}"
-    if is_known(request.method, request.url.path):
-        return await answer_problem(request, unsupported(f"{asked}: Runloop has this route, the emulator has not."))
+    reason = why_not(request.method, request.url.path)
+    if reason is not None:
+        return await answer_problem(request, unsupported(f"{asked}: not emulated: {reason}."))
     problem = ApiProblem(error.status_code, f"{asked}: {error.detail}; Runloop has no such route.")
     return json_answer(problem.body, status=problem.status)
 

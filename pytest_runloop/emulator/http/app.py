@@ -50,6 +50,7 @@ def build_app(emulator: Emulator, *, api_key: str) -> Starlette:
             Late(r"/v1/devboxes/[^/]+/create_(gateway|mcp)_token$", "network"),
             Late(r"/_emulator/(gateway/|mcp/?$)", "gateways"),
             Late(r"/_emulator/certificate$", "certificates"),
+            Late(r"/_emulator/trouble$", "trouble"),
         ],
         middleware=[Middleware(Doors), Middleware(RequireKey, api_key=api_key)],
         exception_handlers={

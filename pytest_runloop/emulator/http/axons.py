@@ -45,7 +45,8 @@ async def update(request: Request) -> Answer:
     """Replace an axon's metadata."""
     given = await checked_body(request, parse_axon_update)
     catalog = _axons(request).catalog
-    return catalog.save(catalog.get(_id(request)).but(**given)).view
+    with catalog.alone():
+        return catalog.save(catalog.get(_id(request)).but(**given)).view
 
 
 async def delete(request: Request) -> Answer:

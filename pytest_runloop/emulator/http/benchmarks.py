@@ -34,13 +34,16 @@ async def retrieve(request: Request) -> Answer:
 async def update(request: Request) -> Answer:
     """Change a benchmark."""
     body = await json_body(request)
-    return emulator(request).benchmarks.save(changed_benchmark(_catalog(request).active(_id(request)), body)).view
+    with _catalog(request).alone():
+        return emulator(request).benchmarks.save(changed_benchmark(_catalog(request).active(_id(request)), body)).view
 
 
 async def update_scenarios(request: Request) -> Answer:
     """Add scenarios to a benchmark and remove others."""
     body = await json_body(request)
-    return emulator(request).benchmarks.save(with_other_scenarios(_catalog(request).active(_id(request)), body)).view
+    with _catalog(request).alone():
+        changed = with_other_scenarios(_catalog(request).active(_id(request)), body)
+        return emulator(request).benchmarks.save(changed).view
 
 
 async def archive(request: Request) -> Answer:

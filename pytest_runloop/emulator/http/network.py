@@ -144,7 +144,8 @@ def gateway_view(config: Named) -> dict[str, object]:
 
 def mcp_view(config: Named) -> dict[str, object]:
     """Print an MCP config."""
-    return {**gateway_view(config), "allowed_tools": config.fields["allowed_tools"]}
+    view = {name: value for name, value in gateway_view(config).items() if name != "account_id"}
+    return {**view, "allowed_tools": config.fields["allowed_tools"]}
 
 
 def _merged(given: Fields, fields: Fields) -> Fields:

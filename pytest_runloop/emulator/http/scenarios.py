@@ -42,7 +42,8 @@ async def retrieve(request: Request) -> Answer:
 async def update(request: Request) -> Answer:
     """Change a scenario."""
     body = await json_body(request)
-    return emulator(request).scenarios.save(changed_scenario(_catalog(request).active(_id(request)), body)).view
+    with _catalog(request).alone():
+        return emulator(request).scenarios.save(changed_scenario(_catalog(request).active(_id(request)), body)).view
 
 
 async def archive(request: Request) -> Answer:

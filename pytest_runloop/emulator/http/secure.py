@@ -108,6 +108,9 @@ class Secure:
         async with self._listening:
             if self._server is None:
                 tls = await asyncio.to_thread(context, self._state)
+                # Session tickets come after the handshake, just when clients send their first words. Those with a thread
+                # to read and one to write (websockets' blocking client) can lose these: Python's ssl is not for two.
+                tls.num_tickets = 0
                 loop = asyncio.get_running_loop()
                 self._server = await loop.create_server(self._http, "127.0.0.1", 0, ssl=tls)
                 self._connections.add(self)

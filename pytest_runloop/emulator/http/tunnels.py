@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
+from urllib.parse import quote, unquote
 
 from pytest_runloop.emulator.domain.problems import ApiProblem
 from pytest_runloop.emulator.http.answers import json_answer
@@ -60,7 +61,7 @@ def _with_terminals(scope: Scope, emulator: Emulator) -> Scope:
 
 
 def _terminals(scope: Scope, emulator: Emulator, door: Door, target: str) -> Scope:
-    path = target.partition("?")[0]
+    path = unquote(target.partition("?")[0])
     if door.port != PORT or not path.startswith("/pty/"):
         raise ApiProblem(404, f"{path} on port {door.port}: this tunnel leads only to /pty/… on port {PORT}.")
     return _led(scope, path, emulator.terminals.enter(door.key, tokens(scope["headers"])))
@@ -68,7 +69,7 @@ def _terminals(scope: Scope, emulator: Emulator, door: Door, target: str) -> Sco
 
 def _led(scope: Scope, path: str, devbox: str) -> Scope:
     path = TERMINALS + path.removeprefix("/pty")
-    return {**scope, "path": path, "raw_path": path.encode("latin-1"), DEVBOX: devbox}
+    return {**scope, "path": path, "raw_path": quote(path).encode(), DEVBOX: devbox}
 
 
 def tokens(headers: Iterable[Header]) -> list[str]:

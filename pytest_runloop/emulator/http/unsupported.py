@@ -1,4 +1,4 @@
-"""Runloop's other routes: known, not emulated. Pure."""
+"""What Runloop has and the emulator has not: the routes, and why. Pure."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 
-def is_known(method: str, path: str) -> bool:
-    """Say whether Runloop has this route."""
+def why_not(method: str, path: str) -> str | None:
+    """Say why a route of Runloop's isn't emulated; None if it is none."""
     # The patterns are compiled when first needed, not at start, where each millisecond is counted.
-    templates = _TEMPLATES.get(method, ())
-    return any(re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path) for template in templates)
+    for route, reason in NOT_EMULATED.items():
+        verb, template = route.split(" ")
+        if verb == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            return reason
+    return None
 
 
-_BOTH = ()
-_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+NOT_EMULATED: Mapping[str, str] = MappingProxyType(
     {
-        "GET": (*_BOTH,),
-        "POST": (
-            *_BOTH,
-            "/v1/benchmark_jobs",
-        ),
+        "POST /v1/benchmark_jobs": "a job runs Runloop's own agents and judges; start a benchmark run instead",
     }
 )

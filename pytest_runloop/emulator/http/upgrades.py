@@ -68,6 +68,16 @@ class Upgrade(asyncio.Protocol):
         """Pass it on."""
         return None if self._next is None else self._next.eof_received()
 
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        if self._next is not None:
+            self._next.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        if self._next is not None:
+            self._next.resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass it on."""
         if self._next is not None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_runloop.emulator.service.mounts import Mounts
     from pytest_runloop.emulator.service.network import Network
     from pytest_runloop.emulator.service.roster import Roster, Runtime
+    from pytest_runloop.emulator.service.trouble import Troubles
 
 _log = logging.getLogger(__name__)
 PIDS = 2048
@@ -46,7 +47,9 @@ class Boot:
         *,
         mounts: Callable[[], Mounts],
         network: Callable[[], Network],
+        troubles: Callable[[], Troubles | None],
     ) -> None:
+        self._troubles = troubles
         self._network = network
         self._roster = roster
         self._machines = machines
@@ -67,6 +70,8 @@ class Boot:
         """Run the suspend commands and halt the machine; ends in ``suspended``."""
         launch = runtime.record.launch
         try:
+            if (troubles := self._troubles()) is not None:
+                await troubles.suspend(runtime)
             if launch.suspend_commands:
                 commands = self._roster.spawn(self._suspend_commands(runtime))
                 await asyncio.wait([commands], timeout=launch.suspend_deadline_s)
@@ -114,6 +119,9 @@ class Boot:
             self.fail(runtime, "health_check_failed", f"The devbox could not be {what}: {error}")
 
     async def _start(self, runtime: Runtime) -> None:
+        if (troubles := self._troubles()) is not None and (why := await troubles.boot(runtime)) is not None:
+            self.fail(runtime, "health_check_failed", why)
+            return
         record = runtime.record
         fresh = record.status is Status.PROVISIONING
         if fresh:

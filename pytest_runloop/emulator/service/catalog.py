@@ -12,6 +12,7 @@ from pytest_runloop.emulator.service.paging import Cursor, Page, paginate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from pytest_runloop.emulator.service.store import Store
 
@@ -53,6 +54,10 @@ class Catalog:
         self._documents.add(record.id, record.document)
         return record
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Let nobody else change records between reading one and saving it; nothing may be awaited meanwhile."""
+        return self._documents.alone()
+
     def save(self, record: Record) -> Record:
         """Keep what became of a record."""
         self._documents.save(record.id, record.document)
@@ -83,7 +88,8 @@ class Catalog:
         Raises:
             ApiProblem: 404.
         """
-        return self.save(self.get(record_id).but(status="archived" if archived else "active"))
+        with self.alone():
+            return self.save(self.get(record_id).but(status="archived" if archived else "active"))
 
     def delete(self, record_id: str) -> None:
         """Forget a record.

@@ -68,6 +68,9 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    if database.in_transaction:  # part of a larger one
+        yield
+        return
     # IMMEDIATE: two emulators that write at once wait for each other instead of failing half-way.
     database.execute("BEGIN IMMEDIATE")
     try:

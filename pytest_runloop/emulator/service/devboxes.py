@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_runloop.emulator.service.network import Network
     from pytest_runloop.emulator.service.roster import Roster, Runtime
     from pytest_runloop.emulator.service.secrets import Secrets
+    from pytest_runloop.emulator.service.trouble import Troubles
 
 CREATE_HOLD_S = 20.0
 """How long a create that awaits the running devbox is held: well inside the client's 30 s read timeout."""
@@ -52,7 +53,9 @@ class Devboxes:
         *,
         mounts: Callable[[], Mounts],
         network: Callable[[], Network],
+        troubles: Callable[[], Troubles | None],
     ) -> None:
+        self._troubles = troubles
         self._network = network
         self._mounts = mounts
         self._roster = roster
@@ -162,6 +165,7 @@ class Devboxes:
         if self._roster.held(devbox_id) is not None and suspended.status is Status.SUSPENDED:
             return suspended
         resuming = suspended.after(Event.RESUME, now_ms=now_ms())
+        self._admit()
         runtime = self._roster.adopt(resuming, expected=Status.SUSPENDED)
         if runtime is None:
             raise bad_request(f"Devbox {devbox_id} is being resumed by another emulator; ask that one.")
@@ -187,7 +191,12 @@ class Devboxes:
         self._boot.shut_down(runtime, "api_shutdown")
         return runtime.record
 
+    def _admit(self) -> None:
+        if (troubles := self._troubles()) is not None:
+            troubles.admit()
+
     async def _begin(self, request: CreateRequest) -> str:
+        self._admit()
         blueprint = self._blueprints.find(given_id=request.blueprint_id, name=request.blueprint_name)
         snapshot = self._snapshot(request.snapshot_id)
         launch = request.launch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_runloop.emulator.service.database import transaction
@@ -43,6 +44,12 @@ class Documents:
         """Go through all records, newest first."""
         rows = self._database.execute("SELECT doc FROM documents WHERE kind=? ORDER BY seq DESC", (self._kind,))
         return (json.loads(doc) for (doc,) in rows)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else write until what is read here has been written; nothing may be awaited meanwhile."""
+        with transaction(self._database):
+            yield
 
     def _write(self, statement: str, values: tuple[object, ...]) -> bool:
         with transaction(self._database):

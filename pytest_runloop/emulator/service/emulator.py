@@ -7,8 +7,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_runloop.emulator.domain.blueprints import BASE_BLUEPRINTS, BaseBlueprint
@@ -19,6 +18,7 @@ from pytest_runloop.emulator.service.boot import Boot
 from pytest_runloop.emulator.service.builder import Builder
 from pytest_runloop.emulator.service.devboxes import Devboxes
 from pytest_runloop.emulator.service.executions import Executions
+from pytest_runloop.emulator.service.families import OBJECTS, Families
 from pytest_runloop.emulator.service.files import Files
 from pytest_runloop.emulator.service.identity import fresh_id
 from pytest_runloop.emulator.service.layers import Layers
@@ -35,39 +35,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_runloop.emulator.machine.machines import Machines
-    from pytest_runloop.emulator.service.agents import Agents
-    from pytest_runloop.emulator.service.axons import Axons
-    from pytest_runloop.emulator.service.benchmarks import BenchmarkRuns, Benchmarks
-    from pytest_runloop.emulator.service.evictions import Evictions
-    from pytest_runloop.emulator.service.keys import Keys
-    from pytest_runloop.emulator.service.log_tail import LogTail
-    from pytest_runloop.emulator.service.mounts import Mounts
-    from pytest_runloop.emulator.service.network import Network
-    from pytest_runloop.emulator.service.objects import Objects
-    from pytest_runloop.emulator.service.run_logs import RunLogs
-    from pytest_runloop.emulator.service.scenario_runs import ScenarioRuns
-    from pytest_runloop.emulator.service.scenarios import Scenarios
-    from pytest_runloop.emulator.service.ssh import SshKeys
-    from pytest_runloop.emulator.service.terminals import Terminals
-    from pytest_runloop.emulator.service.tunnels import Tunnels
 
 _log = logging.getLogger(__name__)
-_OBJECTS = "objects"
-"""The directory of objects' contents."""
 _LOOK_S = 1.0
-"""How long after the start it is first looked at: a start has better things to do."""
+"""How long after the start objects are first looked at: a start has better things to do."""
 _DRAIN_S = 10.0
 """How long the end waits for suspends, snapshots and deletions under way: what they do must not be half done."""
 
 
-class Emulator:
-    """Everything one emulator serves. Make it with ``open``, end it with ``close``.
-
-    Attributes:
-        address: Host and port where it answers; whoever serves it sets it before the first request.
-    """
-
-    address: tuple[str, int] = ("127.0.0.1", 0)
+class Emulator(Families):
+    """Everything one emulator serves. Make it with ``open``, end it with ``close``."""
 
     def __init__(
         self,
@@ -78,12 +55,8 @@ class Emulator:
         *,
         state: Path,
     ) -> None:
-        self._state = state
-        self._ends = ExitStack()
-        self._store = store
+        super().__init__(Roster(store), membership, state=state)
         self._machines = machines
-        self._membership = membership
-        self._roster = Roster(store)
         self.secrets = Secrets(store)
         builder = Builder(machines, objects=lambda: self.objects, network=lambda: self.network)
         layers = Layers(store.blueprints, machines, builder, membership)
@@ -100,7 +73,12 @@ class Emulator:
             network=lambda: self.network,
         )
         self._boot = Boot(
-            self._roster, machines, self.blueprints, mounts=lambda: self.mounts, network=lambda: self.network
+            self._roster,
+            machines,
+            self.blueprints,
+            mounts=lambda: self.mounts,
+            network=lambda: self.network,
+            troubles=lambda: self.troubles,
         )
         self.devboxes = Devboxes(
             self._roster,
@@ -110,6 +88,7 @@ class Emulator:
             self.blueprints,
             mounts=lambda: self.mounts,
             network=lambda: self.network,
+            troubles=lambda: self.troubles,
         )
         self.executions = Executions(self._roster)
         self.files = Files(self._roster)
@@ -153,124 +132,9 @@ class Emulator:
         emulator._look_after_objects()
         return emulator
 
-    @cached_property
-    def objects(self) -> Objects:
-        """The storage objects."""
-        from pytest_runloop.emulator.service.objects import Objects
-
-        objects = Objects(self._store, self._membership, directory=self._state / _OBJECTS)
-        self._ends.callback(objects.close)
-        return objects
-
-    @cached_property
-    def mounts(self) -> Mounts:
-        """What puts objects and repositories into devboxes."""
-        from pytest_runloop.emulator.service.mounts import Mounts
-
-        return Mounts(lambda: self.objects, agents=lambda: self.agents)
-
-    @cached_property
-    def evictions(self) -> Evictions:
-        """The announced evictions."""
-        from pytest_runloop.emulator.service.evictions import Evictions
-
-        return Evictions(self._roster)
-
-    @cached_property
-    def log_tail(self) -> LogTail:
-        """The logs of devboxes as they grow."""
-        from pytest_runloop.emulator.service.log_tail import LogTail
-
-        return LogTail(self._roster)
-
-    @cached_property
-    def ssh_keys(self) -> SshKeys:
-        """What makes SSH keys."""
-        from pytest_runloop.emulator.service.ssh import SshKeys
-
-        return SshKeys(self._roster)
-
-    @cached_property
-    def keys(self) -> Keys:
-        """The account and its keys."""
-        from pytest_runloop.emulator.service.keys import Keys
-
-        return Keys(self._store)
-
-    @cached_property
-    def network(self) -> Network:
-        """Network policies and gateways."""
-        from pytest_runloop.emulator.service.network import Network
-
-        return Network(self._roster, self.secrets, address=self.address)
-
-    @cached_property
-    def tunnels(self) -> Tunnels:
-        """The tunnels of devboxes."""
-        from pytest_runloop.emulator.service.tunnels import Tunnels
-
-        return Tunnels(self._roster, self.devboxes)
-
-    @cached_property
-    def terminals(self) -> Terminals:
-        """The terminals in devboxes."""
-        from pytest_runloop.emulator.service.terminals import Terminals
-
-        return Terminals(self._roster)
-
-    @cached_property
-    def scenarios(self) -> Scenarios:
-        """The scenarios and their custom scorers."""
-        from pytest_runloop.emulator.service.scenarios import Scenarios
-
-        return Scenarios(self._store)
-
-    @cached_property
-    def scenario_runs(self) -> ScenarioRuns:
-        """The runs of scenarios."""
-        from pytest_runloop.emulator.service.scenario_runs import ScenarioRuns
-        from pytest_runloop.emulator.service.scoring import Scoring
-
-        scoring = Scoring(self.executions, self.files, self.scenarios.scorers)
-        return ScenarioRuns(self._store, self._roster, self.scenarios, devboxes=self.devboxes, scoring=scoring)
-
-    @cached_property
-    def benchmarks(self) -> Benchmarks:
-        """The benchmarks."""
-        from pytest_runloop.emulator.service.benchmarks import Benchmarks
-
-        return Benchmarks(self._store, self.scenarios)
-
-    @cached_property
-    def benchmark_runs(self) -> BenchmarkRuns:
-        """The runs of benchmarks."""
-        from pytest_runloop.emulator.service.benchmarks import BenchmarkRuns
-
-        return BenchmarkRuns(self._store, self.benchmarks, self.scenario_runs)
-
-    @cached_property
-    def run_logs(self) -> RunLogs:
-        """The logs of scenario and benchmark runs."""
-        from pytest_runloop.emulator.service.run_logs import RunLogs
-
-        return RunLogs(self.logs, self.scenario_runs, self.benchmark_runs)
-
-    @cached_property
-    def axons(self) -> Axons:
-        """The axons."""
-        from pytest_runloop.emulator.service.axons import Axons
-
-        return Axons(self._store, directory=self._state / "axons")
-
-    @cached_property
-    def agents(self) -> Agents:
-        """The agents."""
-        from pytest_runloop.emulator.service.agents import Agents
-
-        return Agents(self._store, lambda: self.objects)
-
     async def close(self) -> None:
         """End every devbox that runs here and everything that was under way; suspended devboxes stay."""
+        self.wish(None)
         for runtime in self._roster.all_held():
             if runtime.record.status is not Status.SUSPENDING:
                 self._roster.move(runtime, Event.SHUT_DOWN, shutdown_reason="api_shutdown")
@@ -285,7 +149,7 @@ class Emulator:
 
     def _look_after_objects(self) -> None:
         """See that objects end in time, though nobody asks for objects any more."""
-        if (self._state / _OBJECTS).exists():
+        if (self._state / OBJECTS).exists():
             timer = asyncio.get_running_loop().call_later(_LOOK_S, lambda: self.objects)
             self._ends.callback(timer.cancel)
 

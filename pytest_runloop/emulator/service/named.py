@@ -83,10 +83,11 @@ class NamedRecords:
         Raises:
             ApiProblem: 400, if the name is taken.
         """
-        self._check_name(fields["name"])
         now = now_ms()
         document = {"id": fresh_id(self._prefix), "create_time_ms": now, "update_time_ms": now, **fields}
-        self._documents.add(document["id"], document)
+        with self._documents.alone():
+            self._check_name(fields["name"])
+            self._documents.add(document["id"], document)
         return _named(document)
 
     def get(self, record_id: str) -> Named:
@@ -121,12 +122,13 @@ class NamedRecords:
         Raises:
             ApiProblem: 404, or 400 if its new name is taken or it is nobody's to change.
         """
-        record = self._own(record_id)
-        changed = change(record.fields)
-        if changed["name"] != record.name:
-            self._check_name(changed["name"])
-        document = {**changed, "update_time_ms": max(now_ms(), record.fields["update_time_ms"] + 1)}
-        self._documents.save(record_id, document)
+        with self._documents.alone():
+            record = self._own(record_id)
+            changed = change(record.fields)
+            if changed["name"] != record.name:
+                self._check_name(changed["name"])
+            document = {**changed, "update_time_ms": max(now_ms(), record.fields["update_time_ms"] + 1)}
+            self._documents.save(record_id, document)
         return _named(document)
 
     def delete(self, record_id: str) -> Named:

@@ -63,9 +63,10 @@ class Scenarios:
         Raises:
             ApiProblem: 404, or 400 if there is another one of its type.
         """
-        record = self.scorers.get(scorer_id)
-        self._check_free(fields["type"], besides=scorer_id)
-        return self.scorers.save(record.but(**fields))
+        with self.scorers.alone():
+            record = self.scorers.get(scorer_id)
+            self._check_free(fields["type"], besides=scorer_id)
+            return self.scorers.save(record.but(**fields))
 
     def _check_free(self, kind: str, *, besides: str) -> None:
         if any(one.fields["type"] == kind and one.id != besides for one in self.scorers.all()):

@@ -65,6 +65,12 @@ def test_clocks_in_what_a_command_wrote_are_no_difference() -> None:
     )
 
 
+def test_a_port_that_the_emulator_opens_is_another_each_time() -> None:
+    one, other = answer({"url": "http://127.0.0.1:4711"}), answer({"url": "http://127.0.0.1:4712"})
+    assert compare.same_answer(one, other)
+    assert not compare.same_answer(one, answer({"url": "http://127.0.0.1:4712/elsewhere"}))
+
+
 def test_an_archive_is_its_members_also_as_base64_on_stdout() -> None:
     def sent(content: bytes, mtime: float) -> Response:
         return Response(

@@ -192,13 +192,13 @@ def test_vcrpy_never_opens_a_hole_in_httpx(session: Callable[..., tuple[Studio, 
 
 
 def test_vcrpys_own_cassette_may_come_and_go(
-    session: Callable[..., tuple[Studio, Job]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Callable[..., tuple[Studio, Job]], tmp_path: Path, patches: pytest.MonkeyPatch
 ) -> None:
     for library in filter(None, map(sys.modules.get, ("httpx", "httpx2"))):
         for transport, method in (("HTTPTransport", "handle_request"), ("AsyncHTTPTransport", "handle_async_request")):
             owner = getattr(library, transport)
             # To be put back by somebody who knows what was there first; vcrpy can't.
-            monkeypatch.setattr(owner, method, getattr(owner, method))
+            patches.setattr(owner, method, getattr(owner, method))
     with serving(plain(b"hello")) as url:
         studio, job = session(Mode.RECORD)
         with vcr.use_cassette(str(tmp_path / "theirs.yaml")):

@@ -278,4 +278,4 @@ def test_the_number_of_calls_told_to_a_tape_does_not_grow_the_work_for_each(monk
     for call in reversed(calls):
         playing.play(call)
 
-    assert len(counts) == 2 * len(calls)
+    assert len(counts) <= 2 * len(calls)

@@ -262,8 +262,8 @@ def test_everything_is_put_back() -> None:
     assert home.create_ssl_context is contexts
 
 
-def test_what_was_put_over_ours_stays_and_ours_lets_pass_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", REAL[0])
+def test_what_was_put_over_ours_stays_and_ours_lets_pass_later(patches: pytest.MonkeyPatch) -> None:
+    patches.setattr(httpx.HTTPTransport, "handle_request", REAL[0])
     traffic = Traffic(NOWHERE)
     transports = Transports(traffic)
     transports.install()
@@ -272,7 +272,7 @@ def test_what_was_put_over_ours_stays_and_ours_lets_pass_later(monkeypatch: pyte
     def theirs(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         return ours(self, request)
 
-    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", theirs)
+    patches.setattr(httpx.HTTPTransport, "handle_request", theirs)
     transports.close()
     assert httpx.HTTPTransport.handle_request is theirs
     with serving(plain(b"real")) as url:
