@@ -111,6 +111,8 @@ class Http2(asyncio.Protocol):
         """Send the head of an answer."""
         kept = [(name.lower(), value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
         self._h2.send_headers(stream.id, [(b":status", str(status).encode()), *kept])
+        # With the body if that comes at once; a stream may have nothing to say for long.
+        asyncio.get_running_loop().call_soon(self.flush)
 
     async def send(self, stream: _Stream, data: bytes, *, more: bool) -> None:
         """Send a piece of an answer's body, as fast as the client takes it."""

@@ -12,10 +12,13 @@ from runloop_api_client import types
 OTHER_NAMES = {
     "ApiKeyCreatedView": "APIKeyCreatedView",
     "BenchmarkDefinitionView": "BenchmarkView",
+    "DevboxCreateSshKeyView": "DevboxCreateSSHKeyResponse",
     "DevboxDiskSnapshotListView": "DevboxSnapshotListView",
     "DevboxDiskSnapshotView": "DevboxSnapshotView",
+    "ExecUpdateChunkView": "ExecutionUpdateChunk",
     "ObjectDownloadUrlView": "ObjectDownloadURLView",
     "ScenarioDefinitionView": "ScenarioView",
+    "ScenarioScorerView": "ScorerRetrieveResponse",
 }
 """What the client calls differently."""
 

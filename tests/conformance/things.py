@@ -58,7 +58,6 @@ _FIELDS = {
 }
 _LISTS = {"scenario_ids": "scenario", "scenarios_to_add": "scenario", "scenarios_to_remove": "scenario"}
 _SENSIBLE: Record = {
-    "action": "close",
     "auth_mechanism": {"type": "bearer"},
     "cols": 80,
     "command": "echo conformance",

@@ -108,8 +108,8 @@ class Secure:
         async with self._listening:
             if self._server is None:
                 tls = await asyncio.to_thread(context, self._state)
-                # Session tickets come after the handshake, just when clients send their first words. Those with a thread
-                # to read and one to write (websockets' blocking client) can lose these: Python's ssl is not for two.
+                # Session tickets come after the handshake, just when clients send their first words. Clients that read
+                # in one thread and write in another, as websockets' blocking one does, can lose these then.
                 tls.num_tickets = 0
                 loop = asyncio.get_running_loop()
                 self._server = await loop.create_server(self._http, "127.0.0.1", 0, ssl=tls)

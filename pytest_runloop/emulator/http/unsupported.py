@@ -19,6 +19,6 @@ def why_not(method: str, path: str) -> str | None:
 
 NOT_EMULATED: Mapping[str, str] = MappingProxyType(
     {
-        "POST /v1/benchmark_jobs": "a job runs Runloop's own agents and judges; start a benchmark run instead",
+        "POST /v1/benchmark_jobs": "nothing here runs agents; start a benchmark run, and run yours in its devboxes",
     }
 )
