@@ -252,7 +252,7 @@ def test_verify_runs_pytest_with_its_arguments(run: Run, tmp_path: Path) -> None
     )
     (tmp_path / "test_it.py").write_text("def test_it(): ...\n")
 
-    done = run("verify", "test_it.py", "--", "-s", "-q", PYTEST_PLUGINS="pytest_runloop.plugin")
+    done = run("verify", "test_it.py", "--", "-s", "-q")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "GOT ('--runloop-record=verify', 'test_it.py', '-s', '-q')" in done.stdout
