@@ -18,10 +18,12 @@ from pytest_runloop.cli.parsing import Subparsers
 from pytest_runloop.cli.tables import size, table
 from pytest_runloop.emulator import upkeep
 from pytest_runloop.emulator.launcher import LaunchError, Running, default_state, launch, stop
+from pytest_runloop.emulator.service import certificate
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SENT_BY_A_PROCESS = 0  # si_code: SI_USER and below come from kill() and its like, SI_KERNEL is above
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+_TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
 def add(commands: Subparsers) -> None:
@@ -32,7 +34,8 @@ def add(commands: Subparsers) -> None:
         help="serve a local Runloop API, for one command or until interrupted",
         description=(
             "Serve a local Runloop API on 127.0.0.1. With CMD: run it with RUNLOOP_BASE_URL and RUNLOOP_API_KEY set, "
-            "then stop, and return its exit code. Without: print the two lines to export, and serve until interrupted. "
+            "and so that the URLs of tunnels lead to it, then stop, and return its exit code. Without: print the two "
+            "lines to export, and serve until interrupted. "
             "du: list what is kept between runs, and what it takes. reset: delete all of it."
         ),
     )
@@ -51,7 +54,7 @@ def _run(arguments: argparse.Namespace, command: Sequence[str] | None) -> int:
         signal.signal(signum, _exit_on)
     try:
         with _emulator(state, port=arguments.port, trouble=arguments.trouble) as running:
-            return _serve(running) if command is None else _run_in(running, command)
+            return _serve(running) if command is None else _run_in(running, command, _tunnels(running, state))
     except LaunchError as error:
         where = f"port {arguments.port}: " if arguments.port else ""
         print(f"pytest-runloop: {where}{error}", file=sys.stderr)
@@ -105,9 +108,31 @@ def _serve(running: Running) -> int:
     raise LaunchError(msg)
 
 
-def _run_in(running: Running, command: Sequence[str]) -> int:
+def _tunnels(running: Running, state: Path) -> dict[str, str]:
+    """Say what makes the URLs of tunnels, as the vendor's clients put them together, lead to the emulator.
+
+    Nothing, if there is a proxy already: whoever set it knows why. Nor if nobody knows whom this computer trusts: the
+    command would trust nobody else.
+    """
+    given = any(name.lower() in {"https_proxy", "all_proxy"} for name in os.environ)
+    trusted = certificate.authorities()
+    if given or trusted is None:
+        return {}
+    try:
+        bundle = certificate.files(state).bundle
+    except certificate.NoCertificate:
+        return {}
+    proxy = running.base_url.replace("//", f"//key:{running.api_key}@")
+    # Whoever trusts others on purpose goes on doing so.
+    names = [name for name in _TRUST if Path(os.environ.get(name, trusted)).resolve() == trusted.resolve()]
+    trust = dict.fromkeys(names, str(bundle.absolute()))
+    return {"HTTPS_PROXY": proxy, "https_proxy": proxy, "NODE_USE_ENV_PROXY": "1", **trust}
+
+
+def _run_in(running: Running, command: Sequence[str], tunnels: dict[str, str]) -> int:
     """Run a command against the emulator; signals go to it, and its end is ours."""
-    environment = {**os.environ, "RUNLOOP_BASE_URL": running.base_url, "RUNLOOP_API_KEY": running.api_key}
+    known = {"RUNLOOP_BASE_URL": running.base_url, "RUNLOOP_API_KEY": running.api_key}
+    environment = {**os.environ, **known, **tunnels}
     with _holding(_heeded() | {signal.SIGCHLD}) as held:
         try:
             process = _spawn(command, environment, held)

@@ -86,6 +86,7 @@ class Bench:
         habits: What is done differently where requests are recorded.
         notes: What happened.
         machine: Stands in the account for all who share ``locks``.
+        turns: The keys whose suspended devboxes this process has resumed.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Bench:
         self.owner = owner
         self.max_age_s = max_age_s
         self.notes = Notes(tell)
+        self.turns: set[str] = set()
         self._machine = ""
 
     @property
@@ -119,13 +121,15 @@ class Bench:
         """Return a name for somebody who runs a prepared devbox now."""
         return f"{self.machine}:{uuid.uuid4().hex}"
 
-    def hold(self, key: str, purpose: str, *, saying: str, stop: threading.Event | None) -> Lease:
+    def hold(
+        self, key: str, purpose: str, *, saying: str, stop: threading.Event | None, patience_s: float = 0.0
+    ) -> Lease:
         """Return the right to do something with a key, waiting for whoever on this computer does it.
 
         Raises:
-            lease.NotHad: *stop* was set.
+            lease.NotHad: *stop* was set, or it took longer than *patience_s*, unless that is 0.
         """
-        return self.locks.hold(key, purpose, Waiter(lambda: self.notes.tell(saying), stop=stop))
+        return self.locks.hold(key, purpose, Waiter(lambda: self.notes.tell(saying), stop=stop, patience_s=patience_s))
 
     def indexed(self, key: str) -> Entry | None:
         """Return what the index knows of a key, if that may still be used."""
@@ -154,7 +158,9 @@ class Bench:
         try:
             self.index.write(entry)
         except OSError as error:
-            self.notes.problem(f"the index could not be written ({error}); prepared sandboxes are looked up instead")
+            # Without the name of its temporary file, so that it is told once.
+            reason = error.strerror or error
+            self.notes.problem(f"the index could not be written ({reason}); prepared sandboxes are looked up instead")
 
     def is_over(self, entry: Entry) -> bool:
         """Say whether an entry is too old."""

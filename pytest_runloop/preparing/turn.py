@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_runloop.cache.lease import NotHad
+from pytest_runloop.errors import SandboxError
 from pytest_runloop.preparing import sweeping
 from pytest_runloop.sandbox import resuming as claims
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_runloop.preparing.prepared import Prepared
 
 CLEANUP_S = 30.0
+PATIENCE_S = 60.0
+"""How long to wait for a turn that this process has itself: mostly it is the waiting test that would have to end it."""
 
 
 class Turn:
@@ -53,12 +57,25 @@ class Turn:
         """Wait until nobody else on this computer has the turn; again, it does nothing.
 
         Raises:
-            lease.NotHad: *stop* was set.
+            NotHad: *stop* was set.
+            SandboxError: This process has it, and does not end it.
         """
-        if self._lease is None:
-            key = self._prepared.key
-            saying = f"waiting for another test that has resumed the sandbox {self._prepared.spec.test} wants ({key})"
-            self._lease = self._bench.hold(key, "resume", saying=saying, stop=stop)
+        if self._lease is not None:
+            return
+        key, test = self._prepared.key, self._prepared.spec.test
+        saying = f"waiting for another test that has resumed the sandbox {test} wants ({key})"
+        patience_s = PATIENCE_S if key in self._bench.turns else 0.0
+        try:
+            self._lease = self._bench.hold(key, "resume", saying=saying, stop=stop, patience_s=patience_s)
+        except NotHad as reason:
+            if stop.is_set():
+                raise
+            message = (
+                f"{test}: this process has resumed the same sandbox already ({key}); {reason}. Only one can have it "
+                "at a time: resume it once, and hand that one on; or fork() it"
+            )
+            raise SandboxError(message) from None
+        self._bench.turns.add(key)
 
     def keep(self, devbox_id: str | None) -> None:
         """Note which devbox is suspended and waits for the test's end."""
@@ -92,6 +109,7 @@ class Turn:
             if self._kept is not None:
                 self._decide(self._kept)
         finally:
+            self._bench.turns.discard(self._prepared.key)
             lease.release()
 
     def _decide(self, devbox_id: str) -> None:

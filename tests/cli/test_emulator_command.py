@@ -22,6 +22,19 @@ request = urllib.request.Request(os.environ["RUNLOOP_BASE_URL"] + "/v1/devboxes"
 request.add_header("Authorization", "Bearer " + os.environ["RUNLOOP_API_KEY"])
 print(urllib.request.urlopen(request).status)
 """
+TUNNEL = """
+import ssl, sys, urllib.request
+import httpx
+from runloop_api_client import RunloopSDK
+with RunloopSDK() as sdk:
+    devbox = sdk.devbox.create(tunnel={"auth_mode": "open"})
+    devbox.cmd.exec("echo through > seen; python3 -m http.server 8000 >/dev/null 2>&1 & "
+                    "until (: < /dev/tcp/127.0.0.1/8000) 2>/dev/null; do sleep 0.05; done")
+    url = devbox.get_tunnel_url(8000) + "/seen"
+    print(url.startswith("https://8000-"), httpx.get(url).text, urllib.request.urlopen(url).read())
+    print(len(ssl.create_default_context().get_ca_certs()) > 1)
+    devbox.shutdown()
+"""
 UNTIL_TERMINATED = "trap 'kill $!; exit 3' TERM; sleep 60 & echo ready; wait"
 
 
@@ -66,6 +79,21 @@ def test_the_command_gets_an_emulator_that_answers(environment: dict[str, str]) 
 
     assert (done.returncode, done.stdout) == (0, "200\n"), done.stderr
     assert emulators(environment) == []
+
+
+def test_the_command_reaches_tunnels_by_the_clients_own_urls(environment: dict[str, str]) -> None:
+    """A program for the real service knows no other way; the authorities it trusts anyway stay."""
+    done = run("--", sys.executable, "-c", TUNNEL, environment=environment)
+
+    assert (done.returncode, done.stdout) == (0, "True through\n b'through\\n'\nTrue\n"), done.stderr
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "all_proxy"])
+def test_a_proxy_that_is_there_stays(environment: dict[str, str], name: str) -> None:
+    own = {name: "http://own:1", "SSL_CERT_FILE": "own.pem"}
+    done = run("--", "sh", "-c", f"echo ${name} $SSL_CERT_FILE $NODE_USE_ENV_PROXY", environment={**environment, **own})
+
+    assert done.stdout == "http://own:1 own.pem\n"
 
 
 @pytest.mark.parametrize(

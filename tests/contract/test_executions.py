@@ -36,6 +36,13 @@ def test_commands_are_bash_and_may_be_long_and_have_many_lines(devbox: Devbox) -
     assert devbox.cmd.exec(script).stdout() == 'it\'s "here"\n1 2 3\n'
 
 
+def test_a_command_is_as_long_as_its_client_likes(devbox: Devbox) -> None:
+    """Execution API: no limit is documented; Linux has one for arguments."""
+    result = devbox.cmd.exec(f"cat > long <<'EOF'\n{'é' * 200_000}\nEOF\nwc -m < long; echo $0; cat; exit 3")
+
+    assert (result.exit_code, result.stdout()) == (3, "200001\n/bin/bash\n")
+
+
 def test_a_command_starts_at_home_with_a_fresh_environment_and_empty_input(devbox: Devbox) -> None:
     """Execution API: without ``shell_name`` nothing carries over."""
     devbox.cmd.exec("cd /tmp; export LEFT=1")
@@ -122,8 +129,8 @@ def test_stdin_is_fed_closed_and_interrupted(http: httpx.Client, devbox: Devbox)
     """Execution API, send_std_in: text, EOF and INTERRUPT; only with ``attach_stdin``."""
     path = f"/v1/devboxes/{devbox.id}"
 
-    def start(command: str, *, attach: bool) -> str:
-        view = http.post(f"{path}/execute_async", json={"command": command, "attach_stdin": attach}).json()
+    def start(command: str, *, attach: bool, **more: str) -> str:
+        view = http.post(f"{path}/execute_async", json={"command": command, "attach_stdin": attach, **more}).json()
         return f"{path}/executions/{view['execution_id']}"
 
     def send(one: str, **what: str) -> bool:
@@ -147,6 +154,7 @@ def test_stdin_is_fed_closed_and_interrupted(http: httpx.Client, devbox: Devbox)
     assert result(sleeping) == (7, "ready\nstopped\n")
     without = start("sleep 1", attach=False)
     assert not send(without, text="a")
+    assert not send(start("sleep 1", attach=True, shell_name="deaf"), signal="EOF")
     assert http.post(f"{without}/send_std_in", json={}).status_code == 400
     assert http.post(f"{without}/send_std_in", json={"text": "a", "signal": "EOF"}).status_code == 400
 

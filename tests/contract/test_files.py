@@ -22,7 +22,7 @@ BYTES = bytes(range(256)) * 41
 
 def test_text_is_written_and_read_back_as_it_is(devbox: Devbox) -> None:
     """File API: nothing is added; text is UTF-8."""
-    for text in ("no newline", "ünï\n", ""):
+    for text in ("no newline", "ünï\n", "NUL \0\r\n", ""):
         devbox.file.write(file_path="/tmp/t.txt", contents=text)
 
         assert devbox.file.read(file_path="/tmp/t.txt") == text

@@ -268,3 +268,28 @@ class using:  # noqa: N801 - reads as a verb
     def __exit__(self, *_: object) -> None:
         self.devbox.shutdown()
         self.policy.delete()
+
+
+def test_a_range_of_addresses_and_ports_is_let_through(emulator: Service, policy: Policy, create: Create) -> None:
+    """Network policies: allowed_cidrs. Nobody is at these addresses: what is let through fails, but isn't refused."""
+    rules = [
+        {"cidr": "127.8.0.0/16", "ports": [{"port": 8, "end_port": 9, "protocol": "TCP"}]},
+        {"cidr": "127.9.0.1/32", "ports": [{"port": 10, "end_port": None}]},
+        {"cidr": "127.9.0.3/32"},
+    ]
+    devbox = create(launch_parameters={"network_policy_id": policy(allowed_cidrs=rules).id})
+
+    status = "curl -s --max-time 20 -o /dev/null -w '%{http_code} ' http://"
+    places = [
+        "127.8.0.1:8",
+        "127.8.255.9:9",
+        "127.8.0.1:10",
+        "127.7.0.1:8",
+        "127.9.0.1:10",
+        "127.9.0.1:11",
+        "127.9.0.2:8",
+        "127.9.0.3:8",
+    ]
+    found = devbox.cmd.exec("; ".join(status + place for place in places)).stdout().split()
+
+    assert found == ["502", "502", "403", "403", "502", "403", "403", "502"]

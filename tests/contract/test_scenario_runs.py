@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 import uuid
 import zipfile
@@ -49,7 +50,9 @@ def test_a_run_has_a_devbox_that_becomes_ready(sdk: RunloopSDK, scenario: Create
     ready = started.await_env_ready()
     assert (ready.state, ready.scenario_id, ready.name, ready.metadata) == ("running", made.id, "r", {"a": "1"})
     assert (ready.environment_variables, ready.purpose) == ({"TASK": "t"}, "p")
-    assert started.devbox.get_info().launch_parameters.resource_size_request == "X_SMALL"
+    made_for_it = started.devbox.get_info()
+    assert made_for_it.launch_parameters.resource_size_request == "X_SMALL"
+    assert (made_for_it.initiator_type, made_for_it.initiator_id) == ("scenario", started.id)
     assert started.devbox.cmd.exec("cat made /tmp/m; echo $TASK").stdout() == "scenario\nmountedt\n"
     started.cancel()
 
@@ -102,6 +105,31 @@ def test_every_kind_of_scorer_really_scores(sdk: RunloopSDK, run: Start) -> None
     assert score is not None
     assert score.score == pytest.approx((1 + 0.5 + 0.75 + 1 + 0.25) / 6)
     assert started.devbox.cmd.exec("ls -d /tmp/scorer-*").exit_code != 0
+
+
+def test_ast_grep_is_given_pattern_language_and_directory(run: Start) -> None:
+    """Scenario API, ast_grep_scorer: the pattern is put between double quotes; 1.0 if anything is found."""
+    stand_in = 'grep -rF -- "$3" "$7"; status=$?; echo "$*" >&2; exit $status'
+    commands = [
+        f"printf '#!/bin/sh\\n%s\\n' {shlex.quote(stand_in)} | sudo install -m 755 /dev/stdin /usr/local/bin/ast-grep",
+        "mkdir src && echo 'print($A)' > src/a.py",
+    ]
+    scorer = {"type": "ast_grep_scorer", "search_directory": "src", "lang": "python"}
+    started = run(
+        environment_parameters={"launch_parameters": {"launch_commands": commands}},
+        scoring_contract=functions(
+            there={**scorer, "pattern": r"print(\$A)"},
+            missing={**scorer, "pattern": "eval"},
+        ),
+    )
+
+    found = results(started)
+
+    assert {name: (score, state) for name, (score, state, _) in found.items()} == {
+        "there": (1.0, "complete"),
+        "missing": (0.0, "complete"),
+    }
+    assert "run --pattern print($A) --lang python -- src" in found["there"][2]
 
 
 def test_scorers_that_can_not_say_a_score_are_errors(run: Start) -> None:

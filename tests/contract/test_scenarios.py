@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from runloop_api_client import APIStatusError, BadRequestError, NotFoundError, RunloopSDK
+from runloop_api_client import BadRequestError, NotFoundError, RunloopSDK
 from runloop_api_client.types import ScenarioRunView, ScenarioView
 
 from tests.contract.conftest import Service
@@ -152,13 +152,6 @@ def test_a_scenario_that_can_not_be_meant_is_refused(
     """Scenario API: a bad request names what is wrong."""
     with pytest.raises(BadRequestError, match=word):
         scenario(**{field: value})
-
-
-def test_ast_grep_is_said_to_be_missing(emulator: Service, scenario: Create) -> None:
-    """A known scorer that isn't emulated is 501."""
-    with pytest.raises(APIStatusError, match="ast_grep_scorer is not emulated") as refused:
-        scenario(scoring_contract=functions(x={"type": "ast_grep_scorer", "pattern": "a", "search_directory": "."}))
-    assert refused.value.status_code == 501
 
 
 def test_custom_scorers_are_kept_by_type(sdk: RunloopSDK) -> None:

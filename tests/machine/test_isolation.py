@@ -48,6 +48,15 @@ def test_the_hosts_processes_are_not_there(lab: Lab) -> None:
     assert set(seen) == {"bwrap", "sleep", "bash", "ps"}
 
 
+def test_no_process_has_a_descriptor_of_the_emulator(lab: Lab) -> None:
+    _, machine = lab.boot(ROOT)
+
+    own, *others = lab.run(machine, "echo /proc/self/fd/*; readlink /proc/[0-9]*/fd/*; true").stdout.splitlines()
+
+    assert own.split() == [f"/proc/self/fd/{number}" for number in range(4)]  # the last one is for looking
+    assert [one for one in others if one.startswith(("socket:", "/memfd:"))] == []
+
+
 def test_people_and_password_hashes_are_not_there(lab: Lab) -> None:
     _, machine = lab.boot(ROOT)
 

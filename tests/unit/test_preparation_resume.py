@@ -15,6 +15,7 @@ import pytest
 from pytest_runloop.cache.entry import from_text, to_text
 from pytest_runloop.errors import ProvisioningError, SandboxError
 from pytest_runloop.preparation import SuspendedSnapshot
+from pytest_runloop.preparing import turn
 from pytest_runloop.sandbox import labels
 from pytest_runloop.sandbox.boundary import ApiFailure
 from tests.unit.preparing import SETUP, Stage, spec
@@ -176,6 +177,17 @@ def test_it_does_not_wait_for_itself(stage: Stage) -> None:
         pass
 
     assert leave_a_mark(prepared) == "dbx_1"
+
+
+def test_two_of_one_process_do_not_wait_for_each_other_for_ever(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "PATIENCE_S", 0.1)
+    process = stage.process()
+    one, other = process.prepared(spec()), process.prepared(spec())
+
+    with one.resume(), pytest.raises(SandboxError, match="has resumed the same sandbox already"), other.resume():
+        pass
+
+    assert leave_a_mark(other) == "dbx_1"
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,14 @@ def text(field: str, value: object) -> str:
     return value
 
 
+def content(field: str, value: object) -> str:
+    """Accept a string that a file can hold: no half surrogates."""
+    if not isinstance(value, str):
+        raise wrong_type(field, value, str)
+    text(field, value.replace("\0", ""))
+    return value
+
+
 def boolean(field: str, value: object) -> bool:
     """Accept true or false."""
     if not isinstance(value, bool):

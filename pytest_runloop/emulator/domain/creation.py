@@ -24,6 +24,7 @@ class CreateRequest:
         mounts: The other mounts, in order.
         tunnel: The tunnel to open at once, or None.
         gateways: Gateway config and secret by the prefix of the variables; likewise the next.
+        scenario_run_id: The scenario run that asks for it, if none of the API's users does.
     """
 
     name: str | None
@@ -40,6 +41,7 @@ class CreateRequest:
     tunnel: TunnelRequest | None
     gateways: Mapping[str, Wish]
     mcp: Mapping[str, Wish]
+    scenario_run_id: str | None = None
 
 
 def parse_create(body: Mapping[str, object]) -> CreateRequest:

@@ -34,6 +34,7 @@ class Devbox:
         file_mounts: Text by path, written before the first start's launch commands.
         mounts: What else is mounted then, in order.
         grants: The gateways it may use, by their tokens.
+        scenario_run_id: The scenario run that it is for.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Devbox:
     end_time_ms: int | None = None
     failure_reason: str | None = None
     shutdown_reason: str | None = None
+    scenario_run_id: str | None = None
 
     @property
     def launch(self) -> Launch:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from pytest_runloop.emulator.domain import checks
 from pytest_runloop.emulator.domain.catalog import Record, merged
 from pytest_runloop.emulator.domain.launch import parse_launch
-from pytest_runloop.emulator.domain.problems import bad_request, unsupported
+from pytest_runloop.emulator.domain.problems import bad_request
 from pytest_runloop.emulator.domain.scoring import satisfies
 
 VALIDATION_TYPES = ("UNSPECIFIED", "FORWARD", "REVERSE", "EVALUATION")
@@ -61,8 +61,6 @@ def _environment(field: str, value: object) -> dict[str, object]:
 def _scorer(field: str, value: object) -> object:
     given = checks.mapping(field, value)
     kind = checks.choice(tuple(_SCORERS))(f"{field}.type", given.get("type"))
-    if kind == "ast_grep_scorer":
-        raise unsupported(f"{field}: ast_grep_scorer is not emulated; score with a command that calls ast-grep itself.")
     return _SCORERS[str(kind)](field, given)
 
 

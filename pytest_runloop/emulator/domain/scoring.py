@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _SCORE = re.compile(r"score\s*=\s*([-+.\w]+)", re.IGNORECASE)
+_AST_GREP_LOOKED = frozenset({0, 1})
+"""What ast-grep ends with if it found something, and if not."""
 _PLAIN = re.compile(r"\d+(\.\d+)*")
 _REQUIREMENT = re.compile(r"\s*(==|!=|<=|>=|~=|<|>)\s*(\d+(?:\.\d+)*)(\.\*)?\s*")
 
@@ -58,6 +60,8 @@ def task(
     script, context = f"{scratch}/script", f"{scratch}/context"
     if scorer["type"] == "python_script_scorer":
         return _python_task(scorer, script=script, scratch=scratch, enter=enter)
+    if scorer["type"] == "ast_grep_scorer":
+        return Task(files={}, command=_ast_grep(scorer, scratch=scratch, enter=enter))
     if scorer["type"] == "custom_scorer":
         files = {script: custom_script or "", context: json.dumps(scorer.get("scorer_params", {}))}
         return Task(files=files, command=f'export RL_SCORER_CONTEXT="$(cat {context})"; {enter}bash {script}')
@@ -81,6 +85,8 @@ def grade(scorer: Mapping[str, Any], *, exit_status: int, stdout: str, output: s
     kind = scorer["type"]
     if kind in {"command_scorer", "test_based_scorer"}:
         return Grade(score=1.0 if exit_status == 0 else 0.0, output=output)
+    if kind == "ast_grep_scorer":
+        return _found(exit_status=exit_status, stdout=stdout, output=output)
     if kind == "python_script_scorer" and exit_status != 0:
         return Grade(score=0.0, output=output, error=f"The script ended with exit status {exit_status}.")
     lines = stdout.split()
@@ -90,6 +96,12 @@ def grade(scorer: Mapping[str, Any], *, exit_status: int, stdout: str, output: s
     if score is None:
         return Grade(score=0.0, output=output, error=f"The script's standard output does not have {wanted}.")
     return Grade(score=score, output=output)
+
+
+def _found(*, exit_status: int, stdout: str, output: str) -> Grade:
+    if exit_status not in _AST_GREP_LOOKED:
+        return Grade(score=0.0, output=output, error=f"ast-grep could not look: exit status {exit_status}.")
+    return Grade(score=1.0 if stdout.strip() else 0.0, output=output)
 
 
 def total(weights: Sequence[float], scores: Sequence[float]) -> float:
@@ -131,6 +143,16 @@ def _allows(found: tuple[int, ...], part: str) -> bool:
 def _parts(version: str) -> tuple[int, ...]:
     plain = _PLAIN.match(version)
     return tuple(int(part) for part in plain[0].split(".")) if plain else ()
+
+
+def _ast_grep(scorer: Mapping[str, Any], *, scratch: str, enter: str) -> str:
+    """Run what the devbox has, or else what PyPI has. The pattern is between double quotes, as the API says it is."""
+    venv = f"{scratch}/venv"
+    install = f"{{ python3 -m venv {venv} && {venv}/bin/python -m pip install ast-grep-cli; }} >&2"
+    language = f" --lang {shlex.quote(scorer['lang'])}" if scorer.get("lang") else ""
+    search = f'ast-grep run --pattern "{scorer["pattern"]}"{language} -- {shlex.quote(scorer["search_directory"])}'
+    path = f'export PATH="$PATH:{venv}/bin"'
+    return f"{path}; command -v ast-grep >&2 || {install} || exit 127; {enter}{search}"
 
 
 def _python_task(scorer: Mapping[str, Any], *, script: str, scratch: str, enter: str) -> Task:

@@ -36,7 +36,7 @@ def build_app(emulator: Emulator, *, api_key: str) -> Starlette:
             *devboxes.ROUTES,
             *secrets.ROUTES,
             *blueprints.ROUTES,
-            Late(r"/v1/(devboxes|devboxes/disk_snapshots|blueprints|objects)/(public/)?metadata/keys(/|$)", "metadata"),
+            Late(r"/v1/[a-z]+(/disk_snapshots)?(/public)?/metadata/keys(/|$)", "metadata"),
             Late(r"/v1/devboxes/disk_snapshots/list_public$", "metadata"),
             Late(r"/v1/devboxes/(evictions/watch|[^/]+/(usage|logs/tail|create_ssh_key))$", "watching"),
             Late(r"/(v1|_emulator)/objects(/|$)", "objects"),

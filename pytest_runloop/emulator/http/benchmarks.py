@@ -10,7 +10,7 @@ from pytest_runloop.emulator.domain.catalog import Filter
 from pytest_runloop.emulator.domain.problems import not_found
 from pytest_runloop.emulator.domain.runs import BENCHMARK_STATES, RunEvent, parse_start
 from pytest_runloop.emulator.http.answers import Answer, cursor, emulator, json_body, request_id, route
-from pytest_runloop.emulator.http.listing import no_records, records, wanted
+from pytest_runloop.emulator.http.listing import archive_routes, no_records, records, wanted
 from pytest_runloop.emulator.http.scenarios import run_filter, zip_answer
 from pytest_runloop.emulator.service.paging import paginate
 
@@ -24,11 +24,6 @@ async def create(request: Request) -> Answer:
     """Keep a benchmark."""
     fields = parse_benchmark(await json_body(request))
     return (await emulator(request).benchmarks.create(fields, request_id=request_id(request))).view
-
-
-async def retrieve(request: Request) -> Answer:
-    """Show a benchmark."""
-    return _catalog(request).get(_id(request)).view
 
 
 async def update(request: Request) -> Answer:
@@ -46,40 +41,14 @@ async def update_scenarios(request: Request) -> Answer:
         return emulator(request).benchmarks.save(changed).view
 
 
-async def archive(request: Request) -> Answer:
-    """Take a benchmark out of the lists."""
-    return _catalog(request).archive(_id(request), archived=True).view
-
-
-async def unarchive(request: Request) -> Answer:
-    """Put a benchmark back into the lists."""
-    return _catalog(request).archive(_id(request), archived=False).view
-
-
 async def list_(request: Request) -> Answer:
     """List benchmarks."""
     return records(request, _catalog(request).page(wanted(request), cursor(request)), key="benchmarks")
 
 
-async def list_public(request: Request) -> Answer:
-    """List public benchmarks, of which the emulator has none."""
-    return no_records(request, key="benchmarks")
-
-
 async def definitions(request: Request) -> Answer:
     """List a benchmark's scenarios."""
     return records(request, emulator(request).benchmarks.definitions(_id(request), cursor(request)), key="scenarios")
-
-
-async def metadata_keys(request: Request) -> Answer:
-    """List the keys of benchmarks' metadata."""
-    return {"keys": _catalog(request).metadata_keys()}
-
-
-async def metadata_values(request: Request) -> Answer:
-    """List the values of a key of benchmarks' metadata."""
-    key = request.path_params["key"]
-    return {"key": key, "values": _catalog(request).metadata_values(key)}
 
 
 async def start_run(request: Request) -> Answer:
@@ -160,17 +129,12 @@ ROUTES = [
     *(route("POST", runs + "/{id}/cancel", cancel) for runs in _RUNS),
     *(route("POST", runs + "/{id}/download_logs", download_logs) for runs in _RUNS),
     route("POST", _ALL + "/start_run", start_run),
-    route("GET", _ALL + "/list_public", list_public),
-    route("GET", _ALL + "/metadata/keys", metadata_keys),
-    route("GET", _ALL + "/metadata/keys/{key}/values", metadata_values),
     route("POST", _ALL, create),
     route("GET", _ALL, list_),
-    route("GET", _ALL + "/{id}", retrieve),
+    *archive_routes(_ALL, _catalog, plural="benchmarks"),
     route("POST", _ALL + "/{id}", update),
     route("GET", _ALL + "/{id}/definitions", definitions),
     route("POST", _ALL + "/{id}/scenarios", update_scenarios),
-    route("POST", _ALL + "/{id}/archive", archive),
-    route("POST", _ALL + "/{id}/unarchive", unarchive),
     route("GET", _ALL + "/{id}/runs", runs_of_benchmark),
     route("GET", "/v1/benchmark_jobs", list_jobs),
     route("GET", "/v1/benchmark_jobs/{id}", retrieve_job),

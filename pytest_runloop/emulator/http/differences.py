@@ -11,7 +11,7 @@ _CREATE = (
     "every image is this computer's own system; " + _NO_SIZES + "; `required_services`, `repo_connection_id` and"
     " broker mounts are 501"
 )
-_SCORERS = "`ast_grep_scorer` is 501"
+_SCORERS = "`ast_grep_scorer` runs the devbox's `ast-grep`; if it has none, that of PyPI is installed for it"
 _SIGNED = "the URL is the emulator's own, so only programs on this computer can use it"
 _TERMINALS = "under `/_emulator/tunnels/13-KEY/` or with the token as the bearer"
 _BUILD = "every `FROM` is this computer's system; no `COPY --from`, no `ADD` of a URL; `services` are not emulated"
@@ -43,6 +43,7 @@ DIFFERENCES: Mapping[str, str] = MappingProxyType(
         "POST /v1/devboxes/{id}/create_ssh_key": "the key is real, but no SSH server listens at the `url`",
         "POST /v1/devboxes/{id}/enable_tunnel": "a request that wakes a devbox gets 503 with `Retry-After`; for how a"
         " tunnel is reached see [the emulator](emulator.md#tunnels)",
+        "POST /v1/devboxes/{id}/execute_async": "`attach_stdin` has no effect with `shell_name`",
         "POST /v1/devboxes/{id}/suspend": "keeps the disk; processes end, as with Runloop",
         "POST /v1/network-policies": "no names are resolved in a devbox; `allow_runloop_mirrors` lets nothing through",
         "POST /v1/objects": "the `upload_url` is the emulator's own, so only programs on this computer can use it",

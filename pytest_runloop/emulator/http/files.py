@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DOWNLOAD = checks.record({"path": checks.text}, required=("path",))
 _READ = checks.record({"file_path": checks.text}, required=("file_path",))
-_WRITE = checks.record({"file_path": checks.text, "contents": checks.text}, required=("file_path", "contents"))
+_WRITE = checks.record({"file_path": checks.text, "contents": checks.content}, required=("file_path", "contents"))
 _MAX_PATH = 16 * 1024
 
 

@@ -51,6 +51,14 @@ def _of_objects(emulator: Emulator) -> Iterable[Metadata]:
     return (one.metadata for one in emulator.objects.page(ObjectFilter(), _ALL).items)
 
 
+def _of_scenarios(emulator: Emulator) -> Iterable[Metadata]:
+    return (one.fields["metadata"] for one in emulator.scenarios.catalog.all())
+
+
+def _of_benchmarks(emulator: Emulator) -> Iterable[Metadata]:
+    return (one.fields["metadata"] for one in emulator.benchmarks.catalog.all())
+
+
 def _of_nothing(_: Emulator) -> Iterable[Metadata]:
     return ()
 
@@ -80,4 +88,6 @@ ROUTES = [
     *_routes("/v1/blueprints", _of_blueprints),
     *_routes("/v1/blueprints/public", _of_nothing),
     *_routes("/v1/objects", _of_objects),
+    *_routes("/v1/scenarios", _of_scenarios),
+    *_routes("/v1/benchmarks", _of_benchmarks),
 ]

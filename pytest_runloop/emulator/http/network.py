@@ -17,19 +17,19 @@ from pytest_runloop.emulator.http.answers import (
     emulator,
     json_body,
     page_view,
+    request_id,
     route,
 )
 from pytest_runloop.emulator.service.named import Sought
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.routing import Route
 
     from pytest_runloop.emulator.service.named import Fields, Named, NamedRecords
     from pytest_runloop.emulator.service.network import Network
 
 Parse = Callable[..., "dict[str, Any]"]
-_GATEWAY_TOKEN = checks.record({"gateway": checks.text, "secret": checks.text}, required=("gateway", "secret"))
-_MCP_TOKEN = checks.record({"mcp_config": checks.text, "secret": checks.text}, required=("mcp_config", "secret"))
 
 
 class Family:
@@ -60,7 +60,7 @@ class Family:
 
     async def _create(self, request: Request) -> Answer:
         given = _resolved(request, self._parse(await json_body(request), new=True))
-        return self._view(self._of(request).create(given))
+        return self._view(await self._of(request).create(given, request_id=request_id(request)))
 
     async def _retrieve(self, request: Request) -> Answer:
         return self._view(self._of(request).get(request.path_params["id"]))
@@ -82,36 +82,30 @@ class Family:
         return self._records(emulator(request).network)
 
 
-async def create_gateway_token(request: Request) -> Answer:
-    """Give a token for a gateway."""
-    given = await checked_body(request, _GATEWAY_TOKEN)
-    wish = Wish(config=given["gateway"], secret=given["secret"])
-    network = emulator(request).network
-    grant, config = network.give_token(devbox_id(request), "gateway", wish)
-    return {
-        "token": grant.token,
-        "url": network.url(grant),
-        "endpoint": config.fields["endpoint"],
-        "auth_mechanism": config.fields["auth_mechanism"],
-        "gateway_config_id": config.id,
-        "devbox_id": devbox_id(request),
-    }
+def _token_route(kind: str, *, config: str, shown: str) -> Route:
+    """Make the route that gives a devbox a token for a config.
 
+    Args:
+        kind: What the token is for, as grants have it.
+        config: The field that names the config.
+        shown: Which of the config's fields the answer has.
+    """
+    check = checks.record({config: checks.text, "secret": checks.text}, required=(config, "secret"))
 
-async def create_mcp_token(request: Request) -> Answer:
-    """Give a token for the MCP hub."""
-    given = await checked_body(request, _MCP_TOKEN)
-    wish = Wish(config=given["mcp_config"], secret=given["secret"])
-    network = emulator(request).network
-    grant, config = network.give_token(devbox_id(request), "mcp", wish)
-    return {
-        "token": grant.token,
-        "url": network.url(grant),
-        "endpoint": config.fields["endpoint"],
-        "allowed_tools": config.fields["allowed_tools"],
-        "mcp_config_id": config.id,
-        "devbox_id": devbox_id(request),
-    }
+    async def create_token(request: Request) -> Answer:
+        given = await checked_body(request, check)
+        network = emulator(request).network
+        grant, found = network.give_token(devbox_id(request), kind, Wish(config=given[config], secret=given["secret"]))
+        return {
+            "token": grant.token,
+            "url": network.url(grant),
+            "endpoint": found.fields["endpoint"],
+            shown: found.fields[shown],
+            f"{kind}_config_id": found.id,
+            "devbox_id": devbox_id(request),
+        }
+
+    return route("POST", f"/v1/devboxes/{{id}}/create_{kind}_token", create_token)
 
 
 def policy_view(policy: Named) -> dict[str, object]:
@@ -177,6 +171,6 @@ ROUTES = [
         "/v1/gateway-configs"
     ),
     *Family(lambda one: one.mcps, parse_mcp, mcp_view, plural="mcp_configs").routes("/v1/mcp-configs"),
-    route("POST", "/v1/devboxes/{id}/create_gateway_token", create_gateway_token),
-    route("POST", "/v1/devboxes/{id}/create_mcp_token", create_mcp_token),
+    _token_route("gateway", config="gateway", shown="auth_mechanism"),
+    _token_route("mcp", config="mcp_config", shown="allowed_tools"),
 ]

@@ -18,7 +18,7 @@ from pytest_runloop.emulator.http.answers import (
     request_id,
     route,
 )
-from pytest_runloop.emulator.http.listing import no_records, records, wanted
+from pytest_runloop.emulator.http.listing import archive_routes, records, wanted
 from pytest_runloop.emulator.service.paging import paginate
 
 if TYPE_CHECKING:
@@ -34,26 +34,11 @@ async def create(request: Request) -> Answer:
     return (await emulator(request).scenarios.create(fields, request_id=request_id(request))).view
 
 
-async def retrieve(request: Request) -> Answer:
-    """Show a scenario."""
-    return _catalog(request).get(_id(request)).view
-
-
 async def update(request: Request) -> Answer:
     """Change a scenario."""
     body = await json_body(request)
     with _catalog(request).alone():
         return emulator(request).scenarios.save(changed_scenario(_catalog(request).active(_id(request)), body)).view
-
-
-async def archive(request: Request) -> Answer:
-    """Take a scenario out of the lists."""
-    return _catalog(request).archive(_id(request), archived=True).view
-
-
-async def unarchive(request: Request) -> Answer:
-    """Put a scenario back into the lists."""
-    return _catalog(request).archive(_id(request), archived=False).view
 
 
 async def list_(request: Request) -> Answer:
@@ -65,22 +50,6 @@ async def list_(request: Request) -> Answer:
     ids = set(benchmarks.get(benchmark_id).fields["scenarioIds"]) if benchmark_id else None
     found = (one for one in _catalog(request).all() if accepts(one) and (ids is None or one.id in ids))
     return records(request, paginate(found, cursor(request)), key="scenarios")
-
-
-async def list_public(request: Request) -> Answer:
-    """List public scenarios, of which the emulator has none."""
-    return no_records(request, key="scenarios")
-
-
-async def metadata_keys(request: Request) -> Answer:
-    """List the keys of scenarios' metadata."""
-    return {"keys": _catalog(request).metadata_keys()}
-
-
-async def metadata_values(request: Request) -> Answer:
-    """List the values of a key of scenarios' metadata."""
-    key = request.path_params["key"]
-    return {"key": key, "values": _catalog(request).metadata_values(key)}
 
 
 async def create_scorer(request: Request) -> Answer:
@@ -194,14 +163,9 @@ ROUTES = [
     route("GET", _ALL + "/scorers", list_scorers),
     route("GET", _ALL + "/scorers/{id}", retrieve_scorer),
     route("POST", _ALL + "/scorers/{id}", update_scorer),
-    route("GET", _ALL + "/list_public", list_public),
-    route("GET", _ALL + "/metadata/keys", metadata_keys),
-    route("GET", _ALL + "/metadata/keys/{key}/values", metadata_values),
     route("POST", _ALL, create),
     route("GET", _ALL, list_),
-    route("GET", _ALL + "/{id}", retrieve),
+    *archive_routes(_ALL, _catalog, plural="scenarios"),
     route("POST", _ALL + "/{id}", update),
-    route("POST", _ALL + "/{id}/archive", archive),
-    route("POST", _ALL + "/{id}/unarchive", unarchive),
     route("GET", _ALL + "/{id}/runs", runs_of_scenario),
 ]

@@ -31,7 +31,7 @@ class Upgrade(asyncio.Protocol):
         self, emulator: Emulator, *, config: Config, server_state: ServerState, app_state: dict[str, Any]
     ) -> None:
         self._emulator = emulator
-        self._served = partial(WebSocketsSansIOProtocol, config, server_state, app_state)
+        self._served = partial(_Served, config, server_state, app_state)
         self._tasks = server_state.tasks
         self._transport: asyncio.Transport | None = None
         self._next: asyncio.Protocol | None = None
@@ -99,6 +99,17 @@ class Upgrade(asyncio.Protocol):
         lines = [request.encode(), *(name + b": " + value for name, value in forwarded(headers, way)), b"", b""]
         way.writer.write(b"\r\n".join(lines))
         await way.relay(*client)
+
+
+class _Served(WebSocketsSansIOProtocol):
+    """What is served here."""
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401 - ASGI's
+        """Leave the length of a refusal to uvicorn, which before 0.53 adds its own to any that is given."""
+        if message["type"] == "websocket.http.response.start":
+            headers = [(name, value) for name, value in message["headers"] if name != b"content-length"]
+            message = {**message, "headers": headers}
+        await super().send(message)
 
 
 def _parse(head: bytes) -> tuple[str, str, list[Header]]:

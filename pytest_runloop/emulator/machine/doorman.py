@@ -219,5 +219,6 @@ OPERATIONS: dict[str, Callable[[Doorman, Request, list[int]], None]] = {
 
 def main(control: int) -> None:
     """Serve on an inherited socket until it closes."""
+    os.set_inheritable(control, False)  # or every sandbox could read what is asked, and answer in our place
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is for the server, which then closes the socket
     Doorman(socket.socket(fileno=control)).serve()

@@ -118,11 +118,14 @@ async def _forward(outside: Outside, head: bytes, reader: asyncio.StreamReader, 
     request, *fields = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     method, target, version = request.split(" ")
     url = urlsplit(f"//{target}" if method == "CONNECT" else target)
-    if url.hostname is None:
-        upstream, path, fields = await outside.ask(target, fields)
-    else:
-        upstream = await outside.reach(url.hostname, url.port or 80)
-        path = f"{url.path or '/'}{'?' + url.query if url.query else ''}"
+    try:
+        if url.hostname is None:
+            upstream, path, fields = await outside.ask(target, fields)
+        else:
+            upstream = await outside.reach(url.hostname, url.port or 80)
+            path = f"{url.path or '/'}{'?' + url.query if url.query else ''}"
+    except ConnectionError as error:  # of the other side: this client is still there
+        raise OSError(str(error)) from error
     if method == "CONNECT":
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
     else:

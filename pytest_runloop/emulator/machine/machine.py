@@ -17,7 +17,7 @@ from pytest_runloop.emulator.machine.bwrap import PAYLOAD
 from pytest_runloop.emulator.machine.doorway import DoormanGone, Doorway
 from pytest_runloop.emulator.machine.namespaces import FIRST_HOST_ID
 from pytest_runloop.emulator.machine.pipes import pipe, read_until
-from pytest_runloop.emulator.machine.process import SHELL_LOOP, Process, Shell, Signal, Stream
+from pytest_runloop.emulator.machine.process import SHELL_LOOP, Process, Shell, Signal, Stream, bash
 from pytest_runloop.emulator.machine.watch import Limits, exceeded
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class Machine:
 
         Raises:
             OSError: It could not be started; the machine has ended, or is at its limit of processes.
-            ValueError: The command is too long.
+            ValueError: It holds a NUL.
         """
-        return await self._start([BASH, "-c", command], env=env, account=self.account, stdin=stdin)
+        return await self._start(command, env=env, account=self.account, stdin=stdin)
 
     async def shell(self, *, env: Mapping[str, str]) -> Shell:
         """Start a long-lived bash that takes one command after the other."""
@@ -212,7 +212,7 @@ class Machine:
         watch = asyncio.get_running_loop().create_task(self._watch(proc))
         self._cleanup.callback(watch.cancel)
         if self.account not in IN_IMAGE:
-            process = await self._start([BASH, "-c", self.account.addition()], env={}, account=ROOT)
+            process = await self._start(self.account.addition(), env={}, account=ROOT)
             await process.wait()
 
     async def _watch(self, proc: int) -> None:
@@ -220,13 +220,12 @@ class Machine:
             self._cause = await exceeded(proc, self._limits, idle=self._idle)
             await self._kill()
 
-    async def _start(
-        self, argv: list[str], *, env: Mapping[str, str], account: Account, stdin: bool = False
-    ) -> Process:
+    async def _start(self, command: str, *, env: Mapping[str, str], account: Account, stdin: bool = False) -> Process:
         with contextlib.ExitStack() as pipes:
+            argv, more = bash(command, pipes)
             (stdout, out), (stderr, err) = pipe(pipes), pipe(pipes)
             fed, feed = pipe(pipes) if stdin else (pipes.enter_context(io.FileIO(os.devnull)), None)
-            pid = await self._spawn(argv, fed, out, err, env=env, account=account)
+            pid = await self._spawn(argv, fed, out, err, *more, env=env, account=account)
             process = Process(send_signal=self._signal(pid), stdin=os.dup(feed.fileno()) if feed else None)
             pairs = ((stdout, process.stdout), (stderr, process.stderr))
             streams = [Stream(os.dup(end.fileno()), output) for end, output in pairs]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 from collections.abc import Awaitable, Callable
 
+from pytest_runloop.emulator.machine.account import BASH
 from pytest_runloop.emulator.machine.output import Output
 
 _CHUNK = 1 << 16
@@ -15,6 +17,22 @@ _BURST = 16
 
 Signal = Callable[[int, bool], Awaitable[None]]
 """Sends a signal number to a process, or (second argument) to its group."""
+
+
+_LONGEST = 32_000
+"""Bytes of a command that goes as an argument: Linux takes no argument of 128 KiB, the doorman no larger packet."""
+_FROM_A_FILE = 'IFS= read -r -d "" -u 3 __runloop_command; exec 3<&-; eval "$__runloop_command"'
+
+
+def bash(command: str, files: contextlib.ExitStack) -> tuple[list[str], tuple[io.FileIO, ...]]:
+    """Give the arguments that run a command, and what descriptor 3 has to be: a long one comes from there."""
+    data = command.encode()
+    if len(data) <= _LONGEST:
+        return [BASH, "-c", command], ()
+    file = files.enter_context(io.FileIO(os.memfd_create("command"), "r+"))
+    file.write(data)
+    file.seek(0)
+    return [BASH, "-c", _FROM_A_FILE], (file,)
 
 
 class Stream:

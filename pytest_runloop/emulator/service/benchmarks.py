@@ -136,13 +136,13 @@ class BenchmarkRuns:
             ApiProblem: 404.
         """
         record = self.get(run_id)
-        ended = run_after(record, event, now_ms=now_ms())
-        if ended is record:
-            return record
-        if event is RunEvent.CANCEL:
-            for part in self.parts(run_id):
+        if event is RunEvent.CANCEL and run_after(record, event, now_ms=now_ms()) is not record:
+            for part in self.parts(run_id):  # each by itself: what has ended a devbox can't be taken back
                 self._scenario_runs.end(part.id, RunEvent.CANCEL)
-        return self._catalog.save(ended.but(score=_score(self.parts(run_id))))
+        with self._catalog.alone():
+            record = self.get(run_id)
+            ended = run_after(record, event, now_ms=now_ms())
+            return record if ended is record else self._catalog.save(ended.but(score=_score(self.parts(run_id))))
 
 
 def _score(parts: list[Record]) -> float | None:

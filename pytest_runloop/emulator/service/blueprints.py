@@ -195,14 +195,10 @@ class Blueprints:
                 f"{field}: no built blueprint {name!r}; the newest of that name, {named[0].id},"
                 f" is '{named[0].status.value}'."
             )
-        raise bad_request(f"{field}: no blueprint {name!r}. {hint(name, self._known_names())}")
+        raise bad_request(f"{field}: no blueprint {name!r}.")
 
     def _known_ids(self) -> list[str]:
         return [*(blueprint.id for blueprint in self._store.blueprints.all() if blueprint.usable), *self._bases]
-
-    def _known_names(self) -> list[str]:
-        built = {blueprint.name for blueprint in self._store.blueprints.all() if blueprint.usable}
-        return [*sorted(built), *self._base_names]
 
 
 def _record(base: BaseBlueprint) -> Blueprint:

@@ -108,11 +108,3 @@ class Catalog:
     def page(self, wanted: Filter, cursor: Cursor) -> Page[Record]:
         """List records, newest first."""
         return paginate((record for record in self.all() if wanted.accepts(record)), cursor)
-
-    def metadata_keys(self) -> list[str]:
-        """List the keys that records' metadata have."""
-        return sorted({key for record in self.all() for key in record.fields["metadata"]})
-
-    def metadata_values(self, key: str) -> list[str]:
-        """List the values that a key has in records' metadata."""
-        return sorted({record.fields["metadata"][key] for record in self.all() if key in record.fields["metadata"]})

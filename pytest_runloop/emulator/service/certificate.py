@@ -13,6 +13,12 @@ from pathlib import Path
 _DOMAINS = ("127.0.0.1", "localhost", "runloop.ai", "runloop.pro", "runloop.test")
 """What tunnels' names end in: whatever base URL clients are given."""
 _DAYS = 3650
+_AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian and its like, whose OpenSSL names a file that isn't there
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 
 class NoCertificate(Exception):
@@ -41,7 +47,20 @@ def files(state: Path) -> Files:
     directory = state / "tls"
     if not directory.exists():
         _make(directory)
-    return Files(certificate=directory / "certificate.pem", bundle=directory / "bundle.pem")
+    found = Files(certificate=directory / "certificate.pem", bundle=directory / "bundle.pem")
+    # Each time anew: whom this computer trusts changes with its updates.
+    trusted = authorities()
+    system = "" if trusted is None else trusted.read_text(encoding="utf-8", errors="ignore")
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=directory, delete=False) as beside:
+        beside.write(found.certificate.read_text(encoding="ascii") + system)
+    Path(beside.name).replace(found.bundle)
+    return found
+
+
+def authorities() -> Path | None:
+    """Give the file of those whom this computer trusts, if it has one where such files are."""
+    said = ssl.get_default_verify_paths().cafile  # None, if there is no such file
+    return next((Path(place) for place in (said, *_AUTHORITIES) if place and Path(place).is_file()), None)
 
 
 def context(state: Path) -> ssl.SSLContext:
@@ -72,9 +91,5 @@ def _make(directory: Path) -> None:
         raise NoCertificate("https to tunnels needs the openssl command, which this computer has not") from error
     except subprocess.CalledProcessError as error:
         raise NoCertificate(f"openssl could not make a certificate: {error.stderr.strip()}") from error
-    trusted = ssl.get_default_verify_paths().cafile
-    system = Path(trusted).read_text(encoding="ascii", errors="ignore") if trusted else ""
-    own = (beside / "certificate.pem").read_text(encoding="ascii")
-    (beside / "bundle.pem").write_text(f"{own}{system}", encoding="ascii")
     with contextlib.suppress(OSError):  # another emulator on this state directory was faster
         os.rename(beside, directory)  # noqa: PTH104 - never over a directory that has files

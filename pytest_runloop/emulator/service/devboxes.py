@@ -231,6 +231,7 @@ class Devboxes:
             entrypoint=request.entrypoint,
             blueprint_id=None if blueprint is None else blueprint.id,
             snapshot_id=request.snapshot_id,
+            scenario_run_id=request.scenario_run_id,
             tunnel=None if request.tunnel is None else new_tunnel(request.tunnel),
         )
         # The record comes before the disk: a disk without a record is swept away by the next emulator.

@@ -138,8 +138,9 @@ class Executions:
 
     async def _begin(self, devbox_id: str, command: Command) -> str:
         runtime, machine = self._roster.running(devbox_id)
+        stdin = command.stdin and command.shell_name is None  # the commands of a named shell have nothing to read
         execution = Execution(
-            execution_id=fresh_id("exe"), command=command.text, shell_name=command.shell_name, stdin=command.stdin
+            execution_id=fresh_id("exe"), command=command.text, shell_name=command.shell_name, stdin=stdin
         )
         if command.shell_name is None:
             await _start_alone(runtime, machine, execution)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_runloop.emulator.domain.problems import bad_request, not_found
+from pytest_runloop.emulator.service.idempotency import OnceOnly
 from pytest_runloop.emulator.service.identity import fresh_id, now_ms
 from pytest_runloop.emulator.service.paging import Cursor, Page, paginate
 
@@ -76,19 +77,27 @@ class NamedRecords:
         self._users = users
         self._documents = store.documents(kind.lower().replace(" ", "_"))
         self._built_in = {fields["id"]: _named(fields) for fields in built_in}
+        self._once = OnceOnly()
 
-    def create(self, fields: Mapping[str, Any]) -> Named:
-        """Keep a new record.
+    async def create(self, fields: Mapping[str, Any], *, request_id: str) -> Named:
+        """Keep a new record; a repeat of the request gives the same one.
 
         Raises:
             ApiProblem: 400, if the name is taken.
         """
+
+        async def begin() -> str:
+            return self._add(fields)
+
+        return self.get(await self._once.make((self.kind, request_id), begin))
+
+    def _add(self, fields: Mapping[str, Any]) -> str:
         now = now_ms()
         document = {"id": fresh_id(self._prefix), "create_time_ms": now, "update_time_ms": now, **fields}
         with self._documents.alone():
             self._check_name(fields["name"])
             self._documents.add(document["id"], document)
-        return _named(document)
+        return str(document["id"])
 
     def get(self, record_id: str) -> Named:
         """Find a record.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_runloop.emulator.domain.catalog import Filter, Record
@@ -91,12 +92,14 @@ class ScenarioRuns:
         Raises:
             ApiProblem: 404, or 400 if it has ended or its devbox isn't running.
         """
-        record = self.get(run_id)
-        scoring = run_after(record, RunEvent.SCORE, now_ms=now_ms())
-        if scoring is not record:
+        with self._catalog.alone():
+            record = self.get(run_id)
+            scoring = run_after(record, RunEvent.SCORE, now_ms=now_ms())
+            if scoring is record:
+                return record
             self._roster.running(record.fields["devbox_id"])
             self._catalog.save(scoring)
-            self._roster.spawn(self._score(scoring))
+        self._roster.spawn(self._score(scoring))
         return scoring
 
     def end(self, run_id: str, event: RunEvent) -> Record:
@@ -105,20 +108,21 @@ class ScenarioRuns:
         Raises:
             ApiProblem: 404, or 400 if it can't be completed now.
         """
-        record = self.get(run_id)
-        ended = run_after(record, event, now_ms=now_ms())
-        if ended is not record:
-            self._devboxes.shut_down(record.fields["devbox_id"], force=True)
-            self._catalog.save(ended)
+        with self._catalog.alone():
+            record = self.get(run_id)
+            ended = run_after(record, event, now_ms=now_ms())
+            if ended is not record:
+                self._devboxes.shut_down(record.fields["devbox_id"], force=True)
+                self._catalog.save(ended)
         return ended
 
     async def _begin(self, given: Mapping[str, Any], benchmark_run: Record | None) -> str:
         scenario = self._scenarios.catalog.active(given["scenario_id"])
         profile = over({} if benchmark_run is None else benchmark_run.fields["_profile"], given.get("runProfile", {}))
         check_requirements(scenario, profile)
-        devbox = await self._devboxes.create(
-            parse_create(devbox_body(scenario.fields["environment"] or {}, profile)), request_id=""
-        )
+        run_id = self._catalog.fresh_id()
+        wanted = parse_create(devbox_body(scenario.fields["environment"] or {}, profile))
+        devbox = await self._devboxes.create(replace(wanted, scenario_run_id=run_id), request_id="")
         fields = {
             "scenario_id": scenario.id,
             "devbox_id": devbox.id,
@@ -133,7 +137,7 @@ class ScenarioRuns:
             "_scenario": dict(scenario.fields),
             **profile_fields(profile),
         }
-        return self._catalog.add(Record(id=self._catalog.fresh_id(), fields=fields)).id
+        return self._catalog.add(Record(id=run_id, fields=fields)).id
 
     def _as_it_is(self, record: Record) -> Record:
         """Give a run as it is if its devbox has ended under it."""
@@ -160,9 +164,10 @@ class ScenarioRuns:
         except Exception as error:  # noqa: BLE001
             _log.info("run %s could not be scored: %s", record.id, error)
             event = RunEvent.BREAK
-        now = self._catalog.get(record.id)
-        if now.fields["state"] != "scoring":
-            return  # it was cancelled meanwhile
-        self._catalog.save(run_after(now.but(scoring_contract_result=result), event, now_ms=now_ms()))
+        with self._catalog.alone():
+            now = self._catalog.get(record.id)
+            if now.fields["state"] != "scoring":
+                return  # it was cancelled meanwhile
+            self._catalog.save(run_after(now.but(scoring_contract_result=result), event, now_ms=now_ms()))
         if event is not RunEvent.SCORED:
             self._devboxes.shut_down(record.fields["devbox_id"], force=True)

@@ -116,3 +116,12 @@ def test_constraints_on_the_version_of_python(constraint: str, fits: bool) -> No
 def test_a_constraint_that_can_not_be_read(constraint: str) -> None:
     with pytest.raises(ValueError, match="no constraint"):
         satisfies("3.11.2", constraint)
+
+
+@pytest.mark.parametrize(
+    ("exit_status", "stdout", "expected"),
+    [(0, "a.py:1:x", (1.0, False)), (1, "", (0.0, False)), (0, "", (0.0, False)), (127, "", (0.0, True))],
+)
+def test_ast_grep_scores_whether_it_found_anything(exit_status: int, stdout: str, expected: tuple[float, bool]) -> None:
+    scorer = {"type": "ast_grep_scorer", "pattern": "x", "search_directory": "."}
+    assert graded(scorer, stdout, exit_status=exit_status) == expected
