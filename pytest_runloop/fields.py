@@ -5,6 +5,7 @@ Only what can be judged without the Agents SDK is judged here; ``Provisioner.che
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, get_args
 
@@ -30,7 +31,7 @@ class MarkFields(TypedDict, total=False):
         env_vars: Environment of every command.
         pause_on_exit: Suspend the devbox at the end instead of deleting it.
         name: The devbox's name in the dashboard.
-        timeouts: The SDK's ``RunloopTimeouts``: whole seconds, each at least 1.
+        timeouts: The SDK's ``RunloopTimeouts``: seconds, each at least 1.
         exposed_ports: Ports that ``sandbox.url(port)`` can reach, 1 to 65535.
         user_parameters: The SDK's ``RunloopUserParameters``: account and uid.
         launch_parameters: The SDK's ``RunloopLaunchParameters``: size, lifetime and so on.
@@ -113,9 +114,31 @@ def _text(value: object) -> Complaint:
 
 
 def _blueprint(value: object) -> Complaint:
-    if isinstance(value, Blueprint) or (isinstance(value, str) and value):
+    if isinstance(value, Blueprint):
+        return _description(value)
+    if isinstance(value, str) and value:
         return None
     return f"{_shown(value)} is neither a non-empty str nor a pytest_runloop.Blueprint"
+
+
+def _description(blueprint: Blueprint) -> Complaint:
+    for name in ("dockerfile", "base"):
+        value = getattr(blueprint, name)
+        if value is not None and not (isinstance(value, str) and value):
+            return f"its {name}: {_shown(value)} is not a non-empty str"
+    if not _are_texts(blueprint.setup_commands):
+        return f"its setup_commands: {_shown(blueprint.setup_commands)} is not a tuple of shell commands, each a str"
+    complaint = _texts_by_name(blueprint.files)
+    if complaint is not None:
+        return f"its files: {complaint}"
+    relative = [path for path in blueprint.files if not path.startswith("/")]
+    return f"its files: {relative[0]!r} is not an absolute path; begin it with /" if relative else None
+
+
+def _blueprint_id(value: object) -> Complaint:
+    if isinstance(value, str) and value and not value.startswith("bpt_"):
+        return f"{value!r} does not begin with bpt_, as ids do; give a name as blueprint_name"
+    return _text(value)
 
 
 def _flag(value: object) -> Complaint:
@@ -168,11 +191,26 @@ def _mapping(value: object, accepts: Callable[[object], bool], wanted: str) -> C
 
 
 def _setup(value: object) -> Complaint:
-    if isinstance(value, str) or callable(value):
-        return None
-    if isinstance(value, (list, tuple)) and all(isinstance(command, str) for command in value):
+    if callable(value):
+        return None if _takes_one(value) else "it can't be called with the sandbox alone; let it take one argument"
+    if isinstance(value, str) or _are_texts(value):
         return None
     return f"{_shown(value)} is neither shell commands (a str or a list of them) nor a callable"
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
+
+
+def _takes_one(function: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:
+        # Not every function in C says what it takes.
+        return True
+    return True
 
 
 def _scope(value: object) -> Complaint:
@@ -191,7 +229,7 @@ def _shown(value: object) -> str:
 
 _RULES: Mapping[str, Callable[[object], Complaint]] = {
     "blueprint": _blueprint,
-    "blueprint_id": _text,
+    "blueprint_id": _blueprint_id,
     "blueprint_name": _text,
     "env_vars": _texts_by_name,
     "pause_on_exit": _flag,

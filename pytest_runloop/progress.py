@@ -32,6 +32,11 @@ def _show(config: pytest.Config, line: str) -> None:
     worker = getattr(config, "workerinput", {}).get("workerid")
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is not None and worker is None:
+        terminal.ensure_newline()
+        writer = config.get_terminal_writer()
+        if writer.width_of_current_line:
+            # Dots, of which the reporter does not know under -q.
+            writer.line()
         terminal.write_line(f"runloop: {line}")
         return
     # A worker's terminal leads nowhere, and xdist carries nothing to the controller before a test has ended. But its

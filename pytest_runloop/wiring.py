@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -71,7 +72,7 @@ class Wiring:
         self.run = run
         self._terms = terms or Terms()
         self._tell = tell
-        self._api_key = environ.get("RUNLOOP_API_KEY", "")
+        self._api_key = environ.get("RUNLOOP_API_KEY", "").strip()
         self.base_url = environ.get("RUNLOOP_BASE_URL", "").rstrip("/") or RUNLOOP_URL
         self.target = Target(choice) if choice != "auto" else Target.LIVE if self._api_key else Target.EMULATOR
         state = environ.get("PYTEST_RUNLOOP_STATE", "")
@@ -183,10 +184,18 @@ class Wiring:
                 "or choose --runloop-target=emulator, which runs on this computer and needs no key"
             )
             raise TargetError(msg)
+        if _IN_NO_KEY.search(self._api_key):
+            msg = (
+                "RUNLOOP_API_KEY holds a blank, a quote or a character beyond ASCII; set it to the key and nothing else"
+            )
+            raise TargetError(msg)
         if urlsplit(self.base_url).scheme not in {"http", "https"}:
             msg = f"RUNLOOP_BASE_URL: {self.base_url!r} is not an http or https address, such as {RUNLOOP_URL}"
             raise TargetError(msg)
         return Endpoint(target=Target.LIVE, base_url=self.base_url, api_key=self._api_key)
+
+
+_IN_NO_KEY = re.compile(r"[^!-~]|[\"']")
 
 
 def _replay() -> Endpoint:

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from pytest_runloop.errors import SandboxError
+from pytest_runloop.errors import SandboxError, SpecError
 from pytest_runloop.sandbox import archives, commands
 from pytest_runloop.sandbox.boundary import ApiFailure
 from pytest_runloop.sandbox.shell import PathLike, absolute
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NOT_FOUND = 404
 MISSING, NOT_A_DIRECTORY, A_DIRECTORY = 91, 92, 93
 """Exit codes of our own scripts, beyond those that common tools use."""
+FEW_LINES = 5
+"""Of a tool's complaints: tar has some for each file."""
 
 
 class SandboxFileNotFound(SandboxError, FileNotFoundError):
@@ -64,6 +66,7 @@ class Files:
     async def write(self, path: PathLike, data: bytes) -> None:
         """Write a file, making its parent directories."""
         target = self._absolute(path)
+        data = memoryview(data).tobytes()
         try:
             await self._api.upload(target, data)
         except ApiFailure as refused:
@@ -102,6 +105,10 @@ class Files:
     async def remove(self, path: PathLike) -> None:
         """Remove a file, a link, or a directory with everything in it."""
         target = self._absolute(path)
+        root = PurePosixPath(self._root)
+        if PurePosixPath(target) in (root, *root.parents):
+            message = f"remove: {target!r} is or holds the sandbox's root; name what to remove in it"
+            raise SpecError(message, field="path")
         script = f'[ -e "$1" ] || [ -L "$1" ] || exit {MISSING}; rm -rf -- "$1"'
         await self._script(script, target, doing="remove", path=target, seconds=self._transfer_s)
 
@@ -165,7 +172,7 @@ class Files:
             return SandboxNotADirectory(f"{where} is not a directory; give one that is")
         if exit_code == A_DIRECTORY:
             return SandboxIsADirectory(f"{where} is a directory; give a file, or use download() for all of it")
-        detail = stderr.strip() or f"exit code {exit_code}"
+        detail = "\n".join(stderr.strip().splitlines()[:FEW_LINES]) or f"exit code {exit_code}"
         return SandboxError(f"{where}: can't {doing}: {detail}; check that the sandbox's account may do that")
 
     async def _unreadable(self, target: str, failure: ApiFailure) -> SandboxError:

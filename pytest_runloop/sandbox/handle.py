@@ -148,6 +148,7 @@ class Sandbox:
 
         Raises:
             FileNotFoundError: There is nothing at *path*.
+            SpecError: It is ``root``, or a directory that holds it.
         """
         self._portal.call(self._operations.files.remove(path))
 
@@ -156,7 +157,7 @@ class Sandbox:
         self._portal.call(self._operations.files.upload(Path(local), remote))
 
     def download(self, remote: PathLike, local: str | os.PathLike[str]) -> Path:
-        """Copy a file or directory of the sandbox to exactly *local*, and return that as a path.
+        """Copy a file's content, or a directory with modes and times, to exactly *local*; return that as a path.
 
         Raises:
             FileNotFoundError: There is nothing at *remote*.

@@ -60,7 +60,7 @@ class Operations:
     ) -> ExecResult:
         """Run a command; see ``Sandbox.exec``."""
         seconds = self._seconds(timeout)
-        extra = dict(env or {})
+        extra = env or {}
         shell.check_env(extra, field="env")
         text = shell.command_line(
             shell.argv_of(command),
@@ -100,10 +100,10 @@ class Operations:
         text = shlex.join(["bash", "-c", script])
         await commands.run(self._api, commands.Line(text=text, shown=f"wait for port {port}"), timeout=seconds + 30)
 
-    def _seconds(self, timeout: float | None) -> float:
+    def _seconds(self, timeout: object) -> float:
         if timeout is None:
             return self.request.timeouts.exec_s
-        if not timeout > 0:
+        if not isinstance(timeout, (int, float)) or not timeout > 0:
             message = f"exec: timeout={timeout!r}; give seconds above 0, or leave it out"
             raise SpecError(message, field="timeout")
         return float(timeout)

@@ -28,7 +28,7 @@ def argv_of(command: Command) -> list[str]:
     Raises:
         SpecError: It is neither text nor a non-empty sequence of texts, or holds a NUL.
     """
-    argv = ["bash", "-c", command] if isinstance(command, str) else list(command)
+    argv = ["bash", "-c", command] if isinstance(command, str) else _words(command)
     if not argv or not all(isinstance(word, str) for word in argv) or command == "":
         message = f"exec: {command!r} is not a command; give a shell string, or a list of strings"
         raise SpecError(message, field="command")
@@ -38,19 +38,27 @@ def argv_of(command: Command) -> list[str]:
     return argv
 
 
+def _words(command: object) -> list[str]:
+    # No set: it has no order.
+    return list(command) if isinstance(command, Sequence) else []
+
+
 def display(command: Command) -> str:
     """Return a command as a reader wants to see it."""
     return command if isinstance(command, str) else shlex.join(command)
 
 
-def check_env(env: Mapping[str, object], *, field: str) -> None:
+def check_env(env: object, *, field: str) -> None:
     """Refuse what can't be an environment.
 
     Raises:
         SpecError: A name or a value is impossible; values are never part of the message, they may be secret.
     """
+    if not isinstance(env, Mapping):
+        message = f"{field}: a {type(env).__name__} is not a mapping of names to strings"
+        raise SpecError(message, field=field)
     for name, value in env.items():
-        if not _ENV_NAME.fullmatch(name):
+        if not _ENV_NAME.fullmatch(str(name)):
             message = f"{field}: {name!r} is not a variable name; use letters, digits and _, not starting with a digit"
             raise SpecError(message, field=field)
         if not isinstance(value, str):

@@ -21,9 +21,10 @@ from agents.sandbox import Manifest, SandboxAgent
 from agents.sandbox.entries import Dir, File
 from agents.testing import ScriptedModel, assistant_message, function_call
 
-from pytest_runloop.errors import CommandFailed, CommandTimeout, ProvisioningError, SandboxError
+from pytest_runloop.errors import CommandFailed, CommandTimeout, ProvisioningError, SandboxError, SpecError
 from pytest_runloop.provisioning import Provisioner
 from pytest_runloop.sandbox import commands
+from pytest_runloop.sandbox.files import FEW_LINES
 from pytest_runloop.sandbox.handle import Sandbox
 from pytest_runloop.spec import SandboxSpec
 from pytest_runloop.target import Endpoint, Target
@@ -170,6 +171,39 @@ def test_files_and_directories_are_removed(sandbox: Sandbox) -> None:
     assert not sandbox.exists("gone")
     with pytest.raises(FileNotFoundError):
         sandbox.remove("dangling")
+
+
+@pytest.mark.parametrize("path", [".", "/home/user", "/home", "/"])
+def test_the_workspace_itself_stays(sandbox: Sandbox, path: str) -> None:
+    sandbox.write_text("kept", "")
+
+    with pytest.raises(SpecError, match="is or holds the sandbox's root; name what to remove in it"):
+        sandbox.remove(path)
+
+    assert sandbox.exists("kept")
+
+
+def test_only_bytes_are_written_as_bytes(sandbox: Sandbox) -> None:
+    with pytest.raises(TypeError, match="a bytes-like object is required, not 'str'"):
+        sandbox.write_bytes("text", "text")  # type: ignore[arg-type]
+
+    assert not sandbox.exists("text")
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "5"])
+def test_an_impossible_timeout_is_refused(sandbox: Sandbox, timeout: float) -> None:
+    with pytest.raises(SpecError, match="give seconds above 0, or leave it out"):
+        sandbox.exec("true", timeout=timeout)
+
+
+def test_of_many_complaints_the_first_are_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / str(number)).touch()
+
+    with pytest.raises(SandboxError, match="Permission denied") as caught:
+        sandbox.upload(tmp_path, "/etc/denied")
+
+    assert len(str(caught.value).splitlines()) == FEW_LINES
 
 
 @pytest.mark.parametrize("act", [Sandbox.read_text, Sandbox.listdir, Sandbox.remove])

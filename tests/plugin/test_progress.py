@@ -34,6 +34,16 @@ def test_a_line_reaches_the_terminal(empty_project: pytest.Pytester, arguments: 
     result.stdout.fnmatch_lines(["runloop: waiting for somebody"])
 
 
+@pytest.mark.parametrize("arguments", [[], ["-q"]])
+def test_a_line_is_not_glued_to_the_dots(empty_project: pytest.Pytester, arguments: list[str]) -> None:
+    empty_project.makepyfile(WAITING + "    def test_again(waited): ...")
+
+    result = empty_project.run(sys.executable, "-m", "pytest", *arguments)
+
+    result.assert_outcomes(passed=2)
+    assert result.outlines.count("runloop: waiting for somebody") == 2
+
+
 @pytest.mark.parametrize("arguments", [[], ["-q"], ["--capture=sys"]])
 def test_a_worker_s_line_reaches_the_controller_s_stderr(empty_project: pytest.Pytester, arguments: list[str]) -> None:
     result = run(empty_project, "-n1", *arguments)

@@ -44,6 +44,21 @@ def test_a_wrong_address_is_named(empty_project: pytest.Pytester, monkeypatch: p
     result.stdout.fnmatch_lines(["RUNLOOP_BASE_URL: 'api.runloop.ai' is not an http or https address*"])
 
 
+@pytest.mark.parametrize("key", ['"ak_secret"', "ak_secret # mine", "ak_sécret"])
+def test_a_key_that_can_be_none_is_not_sent(
+    empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("RUNLOOP_API_KEY", key)
+    monkeypatch.setenv("RUNLOOP_BASE_URL", "http://127.0.0.1:9")
+    empty_project.makepyfile("def test_it(runloop_sandbox): ...")
+
+    result = empty_project.runpytest_inprocess()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["RUNLOOP_API_KEY holds a blank, a quote or *; set it to the key and nothing else"])
+    assert "ak_s" not in result.stdout.str()
+
+
 def test_a_place_that_can_t_be_written_is_named(
     empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

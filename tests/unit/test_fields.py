@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,6 +20,13 @@ class Model:
     model_fields: ClassVar[dict[str, object]] = {}
 
 
+NO_COMMANDS = "is not a tuple of shell commands, each a str"
+
+
+def wrong_blueprint(**fields: Any) -> Blueprint:  # noqa: ANN401 - any mistake
+    return Blueprint(**fields)
+
+
 def test_every_argument_has_a_rule() -> None:
     assert tuple(_RULES) == NAMES
 
@@ -30,7 +37,8 @@ def test_every_argument_has_a_rule() -> None:
         {},
         dict.fromkeys(NAMES),
         {"blueprint": "py"},
-        {"blueprint": Blueprint(base="py")},
+        {"blueprint": Blueprint(base="py", setup_commands=("make",), files={"/a": "1"})},
+        {"setup": lambda _sandbox, _more=(): None},
         {"blueprint_id": "bpt_1", "blueprint": None},
         {"env_vars": {"A": "1"}, "metadata": {}, "name": "x", "pause_on_exit": True},
         {"exposed_ports": (1, 65535)},
@@ -55,6 +63,14 @@ def test_what_is_right_is_accepted(fields: Mapping[str, object]) -> None:
     ("field", "value", "complaint"),
     [
         ("blueprint", 3, "3 is neither a non-empty str nor a pytest_runloop.Blueprint"),
+        ("blueprint", wrong_blueprint(dockerfile=""), "its dockerfile: '' is not a non-empty str"),
+        ("blueprint", wrong_blueprint(base=b"py"), "its base: a bytes is not a non-empty str"),
+        ("blueprint", wrong_blueprint(setup_commands="make"), f"its setup_commands: 'make' {NO_COMMANDS}"),
+        ("blueprint", wrong_blueprint(setup_commands=[1]), f"its setup_commands: a list {NO_COMMANDS}"),
+        ("blueprint", wrong_blueprint(files={"/a": 1}), "its files: the value of '/a' is of type int, not str"),
+        ("blueprint", wrong_blueprint(files={"a": "1"}), "its files: 'a' is not an absolute path; begin it with /"),
+        ("blueprint_id", "py", "'py' does not begin with bpt_, as ids do; give a name as blueprint_name"),
+        ("blueprint_id", "", "'' is not a non-empty str"),
         ("blueprint_name", "", "'' is not a non-empty str"),
         ("env_vars", ["A=1"], "a list is not a mapping of names to str"),
         ("env_vars", {"": "1"}, "the key '' is not a non-empty str"),
@@ -68,6 +84,8 @@ def test_what_is_right_is_accepted(fields: Mapping[str, object]) -> None:
         ("exposed_ports", [80, 65536], "65536 is not a port; ports are whole numbers from 1 to 65535"),
         ("mcp", {"m": "x"}, "the value of 'm' is of type str, not the SDK's model or a mapping of its fields"),
         ("files", {"a": 1}, "the value of 'a' is of type int, not text, bytes or a local Path"),
+        ("setup", lambda: None, "it can't be called with the sandbox alone; let it take one argument"),
+        ("setup", divmod, "it can't be called with the sandbox alone; let it take one argument"),
         ("setup", [1], "a list is neither shell commands (a str or a list of them) nor a callable"),
         ("scope", "package", "'package' is not one of function, class, module, session; there are *"),
     ],

@@ -303,7 +303,9 @@ def test_an_index_that_cannot_be_written_is_no_reason_to_fail(stage: Stage) -> N
     process.prepared(spec())
 
     assert process.made == 1
-    assert any("could not be written" in problem for problem in process.problems)
+    assert [problem for problem in process.problems if "could not be written" in problem] == [
+        "the index could not be written (Not a directory); prepared sandboxes are looked up instead"
+    ]
 
 
 @pytest.mark.parametrize("status", ["error", "deleted"])

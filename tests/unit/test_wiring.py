@@ -20,6 +20,7 @@ def wired(choice: str, **environ: str) -> Wiring:
         ("auto", {}, Target.EMULATOR),
         ("auto", {"RUNLOOP_BASE_URL": "http://127.0.0.1:1"}, Target.EMULATOR),
         ("auto", {"RUNLOOP_API_KEY": "ak"}, Target.LIVE),
+        ("auto", {"RUNLOOP_API_KEY": " \n"}, Target.EMULATOR),
         ("emulator", {"RUNLOOP_API_KEY": "ak"}, Target.EMULATOR),
         ("live", {}, Target.LIVE),
         ("replay", {"RUNLOOP_API_KEY": "ak"}, Target.REPLAY),
@@ -33,6 +34,7 @@ def test_live_is_runloop_unless_an_address_says_otherwise() -> None:
     assert wired("live", RUNLOOP_API_KEY="ak").endpoint() == Endpoint(
         target=Target.LIVE, base_url="https://api.runloop.ai", api_key="ak"
     )
+    assert wired("live", RUNLOOP_API_KEY=" ak\n").endpoint().api_key == "ak"
     assert wired("live", RUNLOOP_API_KEY="ak", RUNLOOP_BASE_URL="http://127.0.0.1:1/").endpoint() == Endpoint(
         target=Target.LIVE, base_url="http://127.0.0.1:1", api_key="ak"
     )

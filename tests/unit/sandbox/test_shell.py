@@ -23,7 +23,7 @@ def test_an_argv_is_taken_as_it_is() -> None:
     assert argv_of(("ls", "a b")) == ["ls", "a b"]
 
 
-@pytest.mark.parametrize("command", ["", [], [1], ["a", None], "a\0b", ["a\0"]])
+@pytest.mark.parametrize("command", ["", [], [1], ["a", None], "a\0b", ["a\0"], b"ls", 1, None, {"ls"}])
 def test_what_is_no_command_is_refused(command: Any) -> None:  # noqa: ANN401 - any mistake
     with pytest.raises(SpecError):
         argv_of(command)
@@ -71,6 +71,11 @@ def test_an_impossible_variable_name_is_refused(name: str) -> None:
         check_env({name: "value"}, field="env")
 
     assert caught.value.field == "env"
+
+
+def test_an_environment_is_a_mapping() -> None:
+    with pytest.raises(SpecError, match="env: a list is not a mapping of names to strings"):
+        check_env(["A=1"], field="env")
 
 
 @pytest.mark.parametrize("value", [1, None, b"x", "hush\0"])
