@@ -120,8 +120,13 @@ def _sandbox_pool(
     _remember(request.config.stash[PROVISIONERS], runloop_provisioner)
     _remember(request.config.stash[PREPARATIONS], runloop_preparations)
     dockerfiles = request.config.stash[SETTINGS].dockerfiles(root=request.config.rootpath)
-    shelf = _shelf(request)
-    pool = SandboxPool(runloop_provisioner, preparations=runloop_preparations, dockerfiles=dockerfiles, shelf=shelf)
+    pool = SandboxPool(
+        runloop_provisioner,
+        preparations=runloop_preparations,
+        dockerfiles=dockerfiles,
+        shelf=_shelf(request),
+        asked=_asked(request),
+    )
     with _plainly(request), closing(pool):
         yield pool
 
@@ -197,6 +202,16 @@ def _shelf(request: pytest.FixtureRequest) -> Shelf:
     from pytest_runloop.recording.scoped import ScopeShelf
 
     return ScopeShelf(recorder, scope=request.scope, node=request.node.nodeid)
+
+
+def _asked(request: pytest.FixtureRequest) -> Callable[[SandboxSpec], object]:
+    """Return what takes down which sandboxes a test asks for."""
+    recorder = request.config.stash[WIRING].recorder
+    if recorder is None:
+        return lambda _: None
+    from pytest_runloop.recording.scoped import note
+
+    return partial(note, recorder)
 
 
 def _shared(request: pytest.FixtureRequest, spec: SandboxSpec) -> Sandbox:

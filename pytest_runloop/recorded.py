@@ -76,7 +76,7 @@ class Recorded:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        self._refusals.tell(report, call, test=item.nodeid)
+        self._refusals.tell(report, call)
         # A failure that was expected is what the test is about, and is recorded like any other outcome.
         self._went_well &= not report.failed
         if report.skipped and not hasattr(report, "wasxfail"):
@@ -124,4 +124,5 @@ def _ask_for_studio(item: pytest.Item) -> None:
     """Have the test's first fixture open the studio, with what the project's own fixture says of it."""
     wanted: list[str] | None = getattr(item, "fixturenames", None)
     if wanted is not None and STUDIO not in wanted:
-        wanted.insert(0, STUDIO)
+        # A list of its own: all parameters of a function share theirs, and each would set up the fixture again.
+        item.fixturenames = [STUDIO, *wanted]  # type: ignore[attr-defined] # tests that are functions have it

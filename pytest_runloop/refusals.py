@@ -34,19 +34,19 @@ class Refusals:
         self._told: dict[str, str] = {}
         self._failed = ""
 
-    def tell(self, report: pytest.TestReport, call: pytest.CallInfo[None], *, test: str) -> None:
+    def tell(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
         """Make a report say what was refused in its phase, and nothing but that.
 
         Args:
             report: The report.
             call: The phase.
-            test: The test's node id.
         """
         if report.when == "setup":
             self._failed = ""
         new = self._new()
         if call.excinfo is None and not new:
             return
+        test = report.nodeid
         errors = list(_led_to(None if call.excinfo is None else call.excinfo.value))
         refused = list(dict.fromkeys([*new, *_messages(errors)]))
         if self._failed == test and (refused or any(isinstance(error, RunloopPluginError) for error in errors)):

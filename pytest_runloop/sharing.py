@@ -88,16 +88,19 @@ class SandboxPool:
         preparations: Preparations,
         dockerfiles: Dockerfiles,
         shelf: Shelf = UNRECORDED,
+        asked: Callable[[SandboxSpec], object] = lambda _: None,
     ) -> None:
         self._provisioner = provisioner
         self._preparations = preparations
         self._dockerfiles = dockerfiles
         self._shelf = shelf
+        self._asked = asked
         self._open: list[tuple[AbstractContextManager[Sandbox], Cassette]] = []
         self._shared: list[tuple[Hashable, SandboxSpec, Sandbox]] = []
 
     def share(self, spec: SandboxSpec) -> Sandbox:
         """Return the sandbox of an earlier, equal wish, or make one."""
+        self._asked(spec)
         wished, vein = wish(spec), self._shelf.vein()
         # Wishes hold mappings and SDK models, which have no hash.
         known = (sandbox for place, other, sandbox in self._shared if place == vein and other == wished)
@@ -113,6 +116,7 @@ class SandboxPool:
 
     def make(self, spec: SandboxSpec, *, number: int | None = None) -> Sandbox:
         """Make a sandbox that ``share`` will not give to anyone else."""
+        self._asked(spec)
         return self._made(spec, cassette=UNRECORDED, number=number)
 
     def prepare(
@@ -125,6 +129,7 @@ class SandboxPool:
             failed: Whether the test that asked has failed.
             lend: Called with each sandbox that is handed out.
         """
+        self._asked(spec)
         return self._preparations.prepared(self._checked(spec), failed=failed, lend=lend)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import hashlib
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _DIGITS = 12
 _MANAGED = "managed_secrets"
+_LONGEST_TEXT = 1 << 16
+"""Bytes. A longer content is told by its digest."""
 
 
 def wish(spec: SandboxSpec) -> SandboxSpec:
@@ -41,6 +44,20 @@ def key_of(spec: SandboxSpec, *, root: Path, clean: Callable[[str], str]) -> str
     return f"{spec.user}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:_DIGITS]}"
 
 
+def secrets_of(spec: SandboxSpec, is_secret: Callable[[str], bool]) -> dict[str, str]:
+    """Return the values that a wish tells a sandbox in secret, by name.
+
+    Args:
+        spec: The wish.
+        is_secret: Tells whether a variable of this name is one.
+    """
+    managed, variables = (spec.options.get(name) for name in (_MANAGED, "env_vars"))
+    told = {**managed} if isinstance(managed, Mapping) else {}
+    if isinstance(variables, Mapping):
+        told |= {name: value for name, value in variables.items() if is_secret(str(name))}
+    return {name: value for name, value in told.items() if isinstance(value, str)}
+
+
 _TELLING = ("user", "blueprint", "manifest", "files", "setup")
 
 
@@ -61,7 +78,7 @@ def _plain(value: object, root: Path) -> object:
 
 def _leaf(value: object, root: Path) -> object:
     if isinstance(value, (bytes, bytearray)):
-        return {"sha256": hashlib.sha256(value).hexdigest()}
+        return _content(bytes(value))
     if isinstance(value, Path):
         return {"path": value.relative_to(root).as_posix() if value.is_relative_to(root) else value.name}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -71,3 +88,11 @@ def _leaf(value: object, root: Path) -> object:
         return _plain(dump(), root)
     name = getattr(value, "__qualname__", None) or type(value).__qualname__
     return {"name": f"{getattr(value, '__module__', '')}.{name}"}
+
+
+def _content(data: bytes) -> object:
+    if len(data) <= _LONGEST_TEXT:
+        # Text as it is: of a digest no secret can be taken out.
+        with contextlib.suppress(UnicodeDecodeError):
+            return {"text": data.decode()}
+    return {"sha256": hashlib.sha256(data).hexdigest()}

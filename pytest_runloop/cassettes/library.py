@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +18,9 @@ from pytest_runloop.cassettes.meaning import Rules
 from pytest_runloop.cassettes.replay import Tape, Unrecorded
 from pytest_runloop.cassettes.scrubbing import Scrubber
 from pytest_runloop.errors import CassetteError
+
+_MOST = 4
+"""Polls in vain after which nobody is held for longer."""
 
 
 class Library:
@@ -141,6 +145,15 @@ class Deck:
     def __init__(self, tape: Tape, selection: Selection) -> None:
         self.tape = tape
         self.selection = selection
+        self._in_vain: Counter[str] = Counter()
+
+    def patience_s(self, request: Request) -> float:
+        """Return for how long to hold a client that polls where the recorded one gave up.
+
+        Its own time-out comes with the first such poll, or soon; somebody else's, which cancels it, after seconds.
+        """
+        before, self._in_vain[request.path] = self._in_vain[request.path], self._in_vain[request.path] + 1
+        return 10.0 ** (min(before, _MOST) - 3) if before else 0.0
 
 
 class _Leak(Exception):

@@ -44,12 +44,14 @@ class Meaning:
 
     Attributes:
         key: The same for all requests that mean the same, in one word.
+        way: Where it goes, as ``route`` says.
         volatile: What is volatile in it and may come up elsewhere, in order; as many in all that mean the same.
     """
 
-    def __init__(self, head: str, value: object, *, volatile: tuple[str, ...]) -> None:
+    def __init__(self, head: str, value: object, *, way: str, volatile: tuple[str, ...]) -> None:
         self._head = head
         self._value = value
+        self.way = way
         self.volatile = volatile
         said = f"{head}\n{'' if value is None else _compact(value)}"
         self.key = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -62,24 +64,18 @@ class Meaning:
 
 def of(request: Request, rules: Rules = NO_RULES) -> Meaning:
     """Return what a request means."""
-    masking = Masking(rules, contexts=CONTEXTS if request.host in {RUNLOOP, OPENAI} else ())
+    masking = _masking(request, rules)
     head = _head(request, masking)
     try:
         value = _body(request, masking)
     except RecursionError:
         value = contents.digest(request.body)
-    return Meaning(head, value, volatile=tuple(masking.found))
+    return Meaning(head, value, way=_way(request, head, rules), volatile=tuple(masking.found))
 
 
 def route(request: Request, rules: Rules = NO_RULES) -> str:
     """Return where a request goes, without looking at much of its body: what means the same goes the same way."""
-    masking = Masking(rules)
-    head = _head(request, masking)
-    if not request.content_type.startswith("multipart/"):
-        return head
-    # Contents of files are long: those that go elsewhere need not be looked at.
-    parked = _PARK.search(request.body, 0, _PARK_WITHIN)
-    return head if parked is None else f"{head} {masking.text(parked[1].decode('utf-8', 'replace'))}"
+    return _way(request, _head(request, _masking(request, rules)), rules)
 
 
 def lines(value: object, *, name: str = "") -> list[str]:
@@ -104,6 +100,18 @@ def alias(request: Request) -> Request | None:
     if path is None or request.method != "POST" or request.host != RUNLOOP:
         return None
     return Request(method="POST", host=RUNLOOP, path=path, content_type=request.content_type, body=request.body)
+
+
+def _masking(request: Request, rules: Rules) -> Masking:
+    return Masking(rules, contexts=CONTEXTS if request.host in {RUNLOOP, OPENAI} else ())
+
+
+def _way(request: Request, head: str, rules: Rules) -> str:
+    if not request.content_type.startswith("multipart/"):
+        return head
+    # Contents of files are long: those that go elsewhere need not be looked at.
+    parked = _PARK.search(request.body, 0, _PARK_WITHIN)
+    return head if parked is None else f"{head} {_masking(request, rules).text(parked[1].decode('utf-8', 'replace'))}"
 
 
 def _head(request: Request, masking: Masking) -> str:

@@ -23,7 +23,7 @@ from pytest_runloop.cassettes.exchange import Request, Response
 from pytest_runloop.cassettes.foreign import body_of, content_type_of, response_to_vcr
 from pytest_runloop.cassettes.patches import Patches
 from pytest_runloop.cassettes.places import address
-from pytest_runloop.cassettes.transports import GaveUp, Recording, Traffic
+from pytest_runloop.cassettes.transports import GaveUp, Late, Recording, Traffic
 
 _GROUPS = ("httplib", "requests", "urllib3", "httplib2", "tornado", "aiohttp")
 """What vcrpy calls its patches, but for those of httpx: they are our own."""
@@ -133,7 +133,8 @@ class Handover(Cassette):  # type: ignore[misc] # vcrpy has no types
             content_type=content_type_of(request),
             body=body,
         )
-        return self.traffic.meet(asked, {})
+        met = self.traffic.meet(asked, {})
+        return met.answer if isinstance(met, Late) else met
 
 
 def _decoded(body: bytes, encoding: str) -> bytes:

@@ -23,6 +23,9 @@ _DROPPED = frozenset(
 )
 """What says how an answer travelled, and not what it says; cookies are credentials."""
 
+_DEEPEST = 100
+"""Far more than any recording needs."""
+
 _PHRASES = MappingProxyType({status.value: status.phrase for status in HTTPStatus})
 
 
@@ -175,7 +178,7 @@ def _loader() -> Any:  # noqa: ANN401 - PyYAML has no types
     import yaml
 
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    loader: Any = type("_Loader", (base,), {})
+    loader: Any = type("_Loader", (base,), {"depth": 0, "descend_resolver": _descend, "ascend_resolver": _ascend})
     python = "tag:yaml.org,2002:python/"
     for name in ("str", "unicode"):
         loader.add_constructor(f"{python}{name}", lambda self, node: self.construct_scalar(node))
@@ -184,6 +187,18 @@ def _loader() -> Any:  # noqa: ANN401 - PyYAML has no types
     loader.add_constructor(f"{python}object/new:_io.BytesIO", lambda self, node: _held(self, node, "state"))
     loader.add_constructor(f"{python}object/apply:builtins.iter", lambda self, node: _held(self, node, "args"))
     return loader
+
+
+def _descend(loader: Any, *_: object) -> None:  # noqa: ANN401 - PyYAML has no types
+    """Enter a node; without a bound, PyYAML before 6.0.4 overflows the stack of the process."""
+    loader.depth += 1
+    if loader.depth > _DEEPEST:
+        msg = f"it is nested more than {_DEEPEST} deep"
+        raise ValueError(msg)
+
+
+def _ascend(loader: Any) -> None:  # noqa: ANN401 - PyYAML has no types
+    loader.depth -= 1
 
 
 def _held(loader: Any, node: object, name: str) -> object:  # noqa: ANN401 - PyYAML has no types

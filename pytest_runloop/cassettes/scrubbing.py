@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import unquote
 
-from pytest_runloop.cassettes import packed, searching, secret_events
-from pytest_runloop.cassettes.exchange import Exchange, Request, Response
+from pytest_runloop.cassettes import packed, searching, secret_events, tars
+from pytest_runloop.cassettes.exchange import RUNLOOP, Exchange, Request, Response
 from pytest_runloop.cassettes.forms import encoded, unview, view
 from pytest_runloop.cassettes.secret_fields import Fields, texts_changed
 from pytest_runloop.cassettes.secret_places import Places, may_hold_places, one_quoting, patterns
-from pytest_runloop.cassettes.secrets import Known, Source, is_secret_name, is_strong
+from pytest_runloop.cassettes.secrets import MIN_TELLING, Known, Source, is_secret_name, is_strong
 
 _NONE: Mapping[str, str] = {}
 _PASSWORD_IN_URL = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
@@ -41,7 +41,8 @@ class Scrubber:
         for name, value in sorted(environ.items()):
             self._know_variable(name, value)
         for name, value in sorted(extra.items()):
-            self.know(name, value)
+            # Whoever names a secret means it, even if it is a plain word.
+            self._shared.add(name, value, Source.TOLD, if_worth=lambda text: len(text) >= MIN_TELLING)
 
     def _know_variable(self, name: str, value: str) -> None:
         if is_secret_name(name):
@@ -66,6 +67,10 @@ class Scrubber:
         """Learn of a secret: a key of an API, a managed secret."""
         with self._lock:
             self._shared.add(name, value, Source.TOLD)
+
+    def learn_value(self, name: str, value: str) -> None:
+        """Learn of a secret that another cassette shows, and this one may mention."""
+        self._add(name, value, Source.TOLD)
 
     def learn(self, exchanges: Iterable[Exchange]) -> None:
         """Learn what exchanges show to be secret. To be done with all of a cassette before the first is scrubbed."""
@@ -96,7 +101,7 @@ class Scrubber:
         """Return an answer with today's values, as far as they are known; other placeholders stay."""
 
         def back(text: str) -> str:
-            return searching.restored(text, self._today)
+            return tars.changed(text, lambda part: searching.restored(part, self._today))
 
         headers = response.headers
         if any("secret" in value for value in headers.values()):
@@ -113,6 +118,12 @@ class Scrubber:
         hidden = self._index().hidden(seen)
         self._learn_patterns(hidden)
         return unview(self._index().hidden(places.masked(hidden)))
+
+    def description(self, text: str) -> str:
+        """Return a description of a sandbox, JSON, without secrets: as in a request, their names decide."""
+        described = Request(method="POST", host=RUNLOOP, path="", body=encoded(text))
+        # In a scope of its own: nothing of it may change what is recorded of others.
+        return json.dumps(self.scoped()._json_body(described, json.loads(text), is_answer=False))  # noqa: SLF001 - another of this class
 
     def leaks(self, data: bytes) -> list[str]:
         """Return the names of the secrets that are in a finished file, in whatever spelling; never a value."""
@@ -142,7 +153,7 @@ class Scrubber:
             return body
         parsed = _json(seen)
         if parsed is None:
-            new = self._text_body(request, seen, is_answer=is_answer)
+            new = tars.changed(seen, lambda part: self._text_body(request, part, is_answer=is_answer))
             return body if new == seen else new.encode("latin-1")
         changed = self._json_body(request, parsed, is_answer=is_answer)
         if changed == parsed:

@@ -71,7 +71,7 @@ class Index:
         for one in self.wanted:
             if one.fragment in text:
                 return True
-        flat = flattened(text)
+        flat = flattened(text) if self.names else ""
         return bool([1 for spelled in self.names if spelled in flat])
 
     def _texts_hidden(self, text: str) -> str:

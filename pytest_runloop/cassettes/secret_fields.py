@@ -88,6 +88,9 @@ class Fields:
     def _variable(self, name: str, value: object) -> object:
         if isinstance(value, str) and is_secret_name(name):
             return self._stand(name, value)
+        if isinstance(value, dict):
+            # The SDK's manifest has its variables one level below.
+            return {key: self._variable(key, one) for key, one in value.items()}
         return self._field("", value)
 
     def _secret(self, name: str, value: str) -> str:

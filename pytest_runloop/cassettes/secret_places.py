@@ -24,7 +24,6 @@ _TRIGGERS = (
     "_PAT", "PAT:",
 )  # fmt: skip
 _TRIGGER = re.compile("|".join(_TRIGGERS), re.IGNORECASE)
-_SHORT = 64
 _DEPTH = 6
 
 _WORDS = (
@@ -183,10 +182,11 @@ def one_quoting(command: str, *, depth: int = 0) -> str:
 
 def may_hold_places(text: str) -> bool:
     """Tell quickly whether text can hold a place of a secret."""
-    if len(text) < _SHORT:
-        return _TRIGGER.search(text) is not None
     folded = text.upper()
-    return any(trigger in folded for trigger in _TRIGGERS)
+    for trigger in _TRIGGERS:  # noqa: SIM110 - a generator takes twice as long, and all that is sent comes here
+        if trigger in folded:
+            return True
+    return False
 
 
 def patterns(text: str) -> list[tuple[str, str]]:

@@ -5,11 +5,11 @@ Where requests go is known at once; what their bodies mean is found out when one
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pytest_runloop.cassettes import beginnings, life, meaning
+from pytest_runloop.cassettes import beginnings, changes, life, meaning
 from pytest_runloop.cassettes.beginnings import Begun
 from pytest_runloop.cassettes.exchange import Exchange, Request
 from pytest_runloop.cassettes.meaning import Meaning, Rules
@@ -38,7 +38,7 @@ class Row:
     """All exchanges that mean the same, in the order of the cassette."""
 
     slots: list[Slot] = field(default_factory=list)
-    waiting: deque[tuple[Slot, tuple[str, ...]]] = field(default_factory=deque)
+    waiting: list[tuple[Slot, tuple[str, ...]]] = field(default_factory=list)
 
     def taken(self, volatile: Sequence[str]) -> tuple[Slot, tuple[str, ...]] | None:
         """Take the next one, preferably one with the same volatile values; None if all were taken."""
@@ -48,9 +48,15 @@ class Row:
         if volatile and self.waiting[0][1] != volatile:
             near = range(min(_CONSIDERED, len(self.waiting)))
             at = next((index for index in near if self.waiting[index][1] == volatile), 0)
-        taken = self.waiting[at]
-        del self.waiting[at]
-        return taken
+        return self.waiting.pop(at)
+
+
+@dataclass(eq=False)
+class _Way:
+    """All exchanges that went one way, in the order of the cassette; what the first of them mean is known."""
+
+    slots: list[Slot] = field(default_factory=list)
+    read: int = 0
 
 
 @dataclass(eq=False)
@@ -102,8 +108,7 @@ class Shelf:
         self.last: Slot | None = None
         self.played = 0
         self._ages: Counter[str] = Counter()
-        self._unread: dict[str, deque[Slot]] = {}
-        self._routes: dict[str, list[Slot]] = {}
+        self._ways: defaultdict[str, _Way] = defaultdict(_Way)
         self._rows: dict[str, Row] = {}
         self._looks: dict[str, Looks] = {}
         self._begun: dict[str, tuple[Begun, Slot]] | None = None
@@ -124,20 +129,21 @@ class Shelf:
                 slot.played += 1
                 self.played += 1
                 self.last = slot
-                self._ages.update(life.changed(request))
+                for thing in life.changed(request):
+                    self._ages[thing] += 1
                 return slot, volatile, means.volatile
         return None
 
     def same_way(self, request: Request) -> list[Slot]:
         """Return what went where a request goes."""
         ways = [meaning.route(one, self.rules) for one in (request, meaning.alias(request)) if one is not None]
-        return [slot for way in ways for slot in self._routes.get(way, [])]
+        return [slot for way in ways for slot in self._ways[way].slots]
 
     def same(self, request: Request) -> list[Slot]:
         """Return what means the same as a request, played or not."""
-        key = self._means(request).key
-        self._read(meaning.route(request, self.rules), until=None)
-        found = self._looks.get(key) or self._rows.get(key)
+        means = self._means(request)
+        self._read(means.way, until=None)
+        found = self._looks.get(means.key) or self._rows.get(means.key)
         return found.slots if found is not None else []
 
     def text(self, request: Request) -> str:
@@ -155,10 +161,9 @@ class Shelf:
             age = ages[life.looked_at(request)] if life.looks(request) else 0
             slot = Slot(number=number, exchange=exchange, age=age)
             self.slots.append(slot)
-            way = meaning.route(request, self.rules)
-            self._unread.setdefault(way, deque()).append(slot)
-            self._routes.setdefault(way, []).append(slot)
-            ages.update(life.changed(request))
+            self._ways[meaning.route(request, self.rules)].slots.append(slot)
+            for thing in life.changed(request):
+                ages[thing] += 1
 
     def _means(self, request: Request) -> Meaning:
         # What nothing answers is asked about several times, and a body may be long.
@@ -174,15 +179,16 @@ class Shelf:
 
     def _taken(self, request: Request, means: Meaning) -> tuple[Slot, tuple[str, ...]] | None:
         # With volatile values there may be a better one further on.
-        self._read(meaning.route(request, self.rules), until=None if means.volatile else means.key)
+        self._read(means.way, until=None if means.volatile else means.key)
         if not life.looks(request):
             row = self._rows.get(means.key)
             return row.taken(means.volatile) if row is not None else None
-        looks = self._looks.get(means.key)
-        if looks is None:
-            slot = self._beginning(request)
-            return None if slot is None else (slot, means.volatile)
-        slot = looks.taken(self._ages[life.looked_at(request)])
+        age, looks = self._ages[life.looked_at(request)], self._looks.get(means.key)
+        if looks is None or age not in looks.ages:
+            slot = self._beginning(request) or self._seen(request, age)
+            if slot is not None or looks is None:
+                return None if slot is None else (slot, means.volatile)
+        slot = looks.taken(age)
         return slot, meaning.of(slot.exchange.request, self.rules).volatile
 
     def _beginning(self, request: Request) -> Slot | None:
@@ -195,11 +201,23 @@ class Shelf:
             return None
         return slot if begun.is_command or not self._ages[life.looked_at(request)] else None
 
+    def _seen(self, request: Request, age: int) -> Slot | None:
+        """Return the look that saw what is waited for, if nothing has changed since."""
+        box = beginnings.looked_at(request)
+        if not box or request.method == "GET":
+            return None
+        look = Request(method="GET", host=request.host, path=box)
+        self._read(meaning.route(look, self.rules), until=None)
+        looks = self._looks.get(meaning.of(look, self.rules).key, Looks())
+        own = looks.ages.get(age, _Age())
+        return next((slot for slot in own.slots if changes.said(slot.exchange, request)), None)
+
     def _read(self, way: str, *, until: str | None) -> None:
         """Find out what those that went one way mean, until one waits that means what is looked for."""
-        unread = self._unread.get(way, deque())
-        while unread and not (until is not None and self._waits(until)):
-            slot = unread.popleft()
+        gone = self._ways[way]
+        while gone.read < len(gone.slots) and not (until is not None and self._waits(until)):
+            slot = gone.slots[gone.read]
+            gone.read += 1
             means = self._means_too(slot.exchange.request)
             if life.looks(slot.exchange.request):
                 self._looks.setdefault(means.key, Looks()).ages.setdefault(slot.age, _Age()).slots.append(slot)

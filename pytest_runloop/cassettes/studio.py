@@ -24,7 +24,7 @@ from pytest_runloop.cassettes.patches import Patches
 from pytest_runloop.cassettes.places import Places, Url
 from pytest_runloop.cassettes.replay import Unanswered, Unrecorded
 from pytest_runloop.cassettes.scrubbing import Scrubber
-from pytest_runloop.cassettes.transports import GaveUp, Recording, Transports
+from pytest_runloop.cassettes.transports import GaveUp, Late, Recording, Transports
 
 if TYPE_CHECKING:
     from pytest_runloop.cassettes.other_clients import OtherClients
@@ -143,6 +143,11 @@ class Studio:
         """Keep a value out of every cassette."""
         self._scrubber.know(name, value)
 
+    def teach(self, job: Job, secrets: Mapping[str, str]) -> None:
+        """Keep the values of secrets, by name, out of one cassette."""
+        for name, value in secrets.items():
+            self._library.scrubber(job).learn_value(name, value)
+
     def expose(self, url: str, devbox_id: str, port: int) -> None:
         """Record a port of a sandbox too, whichever HTTP client it is asked with."""
         from pytest_runloop.cassettes.other_clients import OtherClients
@@ -158,7 +163,7 @@ class Studio:
     def place(self, url: Url) -> tuple[str, str] | None:
         return self._places.find(url)
 
-    def meet(self, request: Request, headers: Mapping[str, str]) -> Response | GaveUp | Recording | None:
+    def meet(self, request: Request, headers: Mapping[str, str]) -> Response | Late | GaveUp | Recording | None:
         """Say what becomes of a request.
 
         Raises:
@@ -182,17 +187,21 @@ class Studio:
         current = tape.CURRENT.get()
         return current if isinstance(current, Job) else self._whose()
 
-    def _played(self, job: Job, request: Request) -> Response | GaveUp:
+    def _played(self, job: Job, request: Request) -> Response | Late | GaveUp:
         scrubber = self._library.scrubber(job)
         asked = scrubber.request(request)
         try:
             deck = self._library.deck(job, asked)
+        except Unrecorded as miss:
+            raise self._held(job, miss.message) from None
+        try:
             answer = deck.tape.play(deck.selection.chosen(asked))
         except Unanswered:
             if not patience.is_poll(request):
                 return GaveUp()
-            answer = patience.in_vain()
             patience.leave_out(request)
+            self._hurry_polls()
+            return Late(patience.in_vain(), deck.patience_s(request))
         except Unrecorded as miss:
             raise self._held(job, miss.message) from None
         if life.waited_s(request, answer):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_runloop.cassettes import beginnings, polls
+from pytest_runloop.cassettes import beginnings, builds, changes, polls
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
 
 _RETRIED = frozenset({408, 409, 429})
@@ -54,7 +54,7 @@ class Take:
         """Return what a replay needs of it, in order of issue; what is still under way has no answer."""
         with self._lock:
             taken = tuple(one for number, one in enumerate(self._exchanges) if number not in self._lost)
-        return beginnings.folded(polls.settled(without_retried(taken)))
+        return beginnings.folded(changes.folded(builds.folded(polls.settled(without_retried(taken)))))
 
 
 def without_retried(exchanges: Sequence[Exchange]) -> list[Exchange]:

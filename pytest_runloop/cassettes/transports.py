@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import functools
 import importlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pytest_runloop.cassettes import tls
 from pytest_runloop.cassettes.exchange import Request, Response
@@ -43,13 +44,23 @@ class GaveUp:
     """The recorded client never got an answer: it was cancelled. This one has to wait until it is, too."""
 
 
+class Late(NamedTuple):
+    """An answer that the recorded client had waited for in vain.
+
+    If it came at once every time, nothing else would get a turn: no cancellation, and no time-out of the user's own.
+    """
+
+    answer: Response
+    after_s: float
+
+
 class Traffic(Protocol):
     """Decides what becomes of requests."""
 
     def place(self, url: Url) -> tuple[str, str] | None:
         """Return host and path under which a request is recorded; None: it concerns nobody here."""
 
-    def meet(self, request: Request, headers: Mapping[str, str]) -> Response | GaveUp | Recording | None:
+    def meet(self, request: Request, headers: Mapping[str, str]) -> Response | Late | GaveUp | Recording | None:
         """Return what answers a request, or what takes its answer down; None: let it pass.
 
         Raises:
@@ -95,6 +106,9 @@ class Transports:
             met = traffic.meet(way.request(request, place), request.headers)
             if met is None:
                 return real(transport, request)
+            if isinstance(met, Late):
+                time.sleep(met.after_s)
+                met = met.answer
             if isinstance(met, Response):
                 return way.response(met, None)
             if isinstance(met, GaveUp):
@@ -114,6 +128,8 @@ class Transports:
             met = traffic.meet(way.request(request, place), request.headers)
             if met is None:
                 return await real(transport, request)
+            if isinstance(met, Late):
+                met = await _in_turn(met)
             hold = functools.partial(way.hold, request)
             if isinstance(met, Response):
                 return way.response(met, None if met.complete else hold)
@@ -122,6 +138,13 @@ class Transports:
             return await _noted_async(met, way, real(transport, request))
 
         return handle_async_request
+
+
+async def _in_turn(late: Late) -> Response:
+    import anyio
+
+    await anyio.sleep(late.after_s)
+    return late.answer
 
 
 class _Way:

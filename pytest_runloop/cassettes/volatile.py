@@ -68,13 +68,15 @@ _HELPER = f"{_SDK}/bin/"
 _QUOTED = r"[^']*(?:'\"'\"'[^']*)*"
 _WORD = r"(?:'[^']*'|\"'\"|[^\s'\"])+"
 _PLUMBING = (
-    # The whole script, whose text changes with the SDK.
+    # The whole script, whose text changes with the SDK. It is put there by whichever test of a shared sandbox comes
+    # first; the others look whether it is.
     _context(
         "# INSTALL_RUNTIME_HELPER_V",
-        rf"(?:^| )sh -c '(# INSTALL_RUNTIME_HELPER_V\d+\nset -eu\n\ndest=\"\$1\"\n{_QUOTED})'"
-        rf" sh {_HELPER}[a-z-]+-[0-9a-f]{{12}}$",
+        rf"(?:^| )(sh -c '# INSTALL_RUNTIME_HELPER_V\d+\nset -eu\n\ndest=\"\$1\"\n{_QUOTED}'"
+        rf" sh) {_HELPER}[a-z-]+-[0-9a-f]{{12}}$",
         learned=False,
     ),
+    _context(_HELPER, rf"(?:^| )(test -x) {_HELPER}[a-z-]+-[0-9a-f]{{12}}$", learned=False),
     _context(_HELPER, rf"{_HELPER}[a-z-]+?-([0-9a-f]{{12}}){_END}", learned=False),
     # 2 means "to write, and to remove what is under it", which older versions ask for as 1.
     _context(_HELPER, rf"{_HELPER}resolve-workspace-path-{MASK} {_WORD} {_WORD} ([12])(?= |$)", learned=False),

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 from pytest_runloop.cassettes import commandline, uploads
 from pytest_runloop.cassettes.exchange import OPENAI, RUNLOOP, Request
+from pytest_runloop.sandbox import labels
 
 LONGEST = 100
 _LONG_BODY = 1 << 18
@@ -134,6 +135,9 @@ def _await(request: Request, match: re.Match[str]) -> Phrase:
 def _list(request: Request, match: re.Match[str]) -> Phrase:
     asked = parse_qsl(request.path.partition("?")[2])
     what = match[1].replace("_", " ")
+    if key := dict(asked).get(f"metadata[{labels.KEY}]"):
+        # The other labels say whose it may be.
+        return Phrase(f"look for {what}", f"prepared under key {key}")
     return Phrase(f"list {what}", f"with {', '.join(f'{name}={value}' for name, value in asked)}" if asked else "")
 
 

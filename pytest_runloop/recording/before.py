@@ -1,12 +1,16 @@
-"""What can be told of a cassette without reading it whole."""
+"""What can be told of a cassette without reading it whole, and what is said of one."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_runloop.target import Record, Target
+
+if TYPE_CHECKING:
+    from pytest_runloop.cassettes.jobs import Job
 
 _TARGET = re.compile(rb'"target":\s*"(live|emulator)"')
 _HEAD = 4096
@@ -47,3 +51,15 @@ def command(test: str, target: str, *, known: bool) -> str:
     """
     record = Record.ALL if known else Record.ONCE
     return f"pytest --runloop-target={target} --runloop-record={record.value} {shlex.quote(test)}"
+
+
+def told(job: Job, problems: list[str]) -> list[str]:
+    """Return what is wrong with a cassette with a head, and with what to do about it."""
+    heads = {
+        "replay": f"{job.name}: recorded, but not asked for any more:",
+        "verify": f"{job.name}: this differs from {job.path}:",
+    }
+    if not problems or job.mode.value not in heads:
+        return problems
+    listed = (f"  {line}" for problem in problems for line in problem.splitlines())
+    return [heads[job.mode.value], *listed, "  if the change is meant, record again:", f"    {job.command}"]

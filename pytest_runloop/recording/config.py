@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from pytest_runloop.cassettes.secrets import MIN_TELLING
 from pytest_runloop.errors import CassetteError
 
 FIXTURE = "runloop_cassette_config"
@@ -66,6 +67,13 @@ def _secrets(key: str, given: object) -> Mapping[str, str]:
         # Not shown: it may hold a secret.
         msg = f"{FIXTURE}: {key}: it has to be a mapping of names to values, both text"
         raise CassetteError(msg)
+    for name, value in given.items():
+        if 0 < len(value.strip()) < MIN_TELLING:
+            msg = (
+                f"{FIXTURE}: {key}: the value of {name!r} is so short that it would be found in other text; give one "
+                f"of {MIN_TELLING} characters or more, or an empty one where there is none"
+            )
+            raise CassetteError(msg)
     return given
 
 

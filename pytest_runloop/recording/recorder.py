@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, cast
 from pytest_runloop import tape
 from pytest_runloop.cassettes import names
 from pytest_runloop.errors import CassetteError
-from pytest_runloop.recording.before import command, recorded_target, stamp, there_is
+from pytest_runloop.recording.before import command, recorded_target, stamp, there_is, told
 from pytest_runloop.recording.others import Other, Vein
 from pytest_runloop.recording.stage import set_up
 from pytest_runloop.target import RUNLOOP_URL, Endpoint, Record, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pytest_runloop.cassettes.jobs import Job, Mode
     from pytest_runloop.cassettes.replay import Unrecorded
@@ -52,6 +52,7 @@ class Recorder:
         self._scrubber: Scrubber | None = None
         self._fails_on_unplayed = True
         self._test = ""
+        self._keys: set[str] = set()
         self._is_over = True
         self._running: Job | None = None
         self._has_folder: dict[str, bool] = {}
@@ -102,8 +103,8 @@ class Recorder:
             self._studio.know_secret("RUNLOOP_API_KEY", endpoint.api_key)
 
     def clean(self, text: str) -> str:
-        """Return a text without the secrets that are known."""
-        return text if self._scrubber is None else self._scrubber.text(text)
+        """Return a description of a sandbox, JSON, without secrets."""
+        return text if self._scrubber is None else self._scrubber.description(text)
 
     def directory(self) -> Path:
         """Return a directory of this process, for what it pretends to have prepared."""
@@ -117,8 +118,19 @@ class Recorder:
         """Make a test the running one; its cassette is looked for once it sends something."""
         self._test = test
         self._is_over = False
+        self._keys.clear()
         for job in [job for job in self._heard if job.closed]:
             del self._heard[job]
+
+    def note(self, key: str) -> None:
+        """Have the running test's cassette say for which description of a sandbox it was recorded."""
+        self._keys.add(key)
+
+    def teach(self, secrets: Mapping[str, str]) -> None:
+        """Keep the values of secrets, by name, out of the running test's cassette: another may show them."""
+        job = self._own()
+        if secrets and job is not None:
+            self.studio.teach(job, secrets)
 
     def end(self, *, keep: bool, was_skipped: bool = False) -> list[str]:
         """End the running test, and return in words what is wrong with its cassette.
@@ -132,6 +144,9 @@ class Recorder:
         self._is_over, self._running = True, None
         if job is None or self._studio is None:
             return []
+        if self._keys:
+            # Sandboxes that are made at once are asked for in any order.
+            job.keys = {"spec": ", ".join(sorted(self._keys))}
         problems = self.finish(job, keep=keep and not (was_skipped and job.mode.value == "replay"))
         if job.touched and keep:
             self.counts[job.mode.value] += 1
@@ -183,7 +198,7 @@ class Recorder:
         problems = self.studio.finish(job, keep=keep and not ignored)
         if job.touched and stamp(job.path) != before:
             self.written.add(name)
-        return _told(job, problems)
+        return told(job, problems)
 
     def forget(self, job: Job) -> None:
         """Drop a cassette that nothing came of; what it has refused is still told."""
@@ -276,14 +291,3 @@ class Recorder:
 
     def _current(self) -> Job | None:
         return cast("Job | None", tape.CURRENT.get()) or self._own()
-
-
-def _told(job: Job, problems: list[str]) -> list[str]:
-    heads = {
-        "replay": f"{job.name}: recorded, but not asked for any more:",
-        "verify": f"{job.name}: this differs from {job.path}:",
-    }
-    if not problems or job.mode.value not in heads:
-        return problems
-    listed = (f"  {line}" for problem in problems for line in problem.splitlines())
-    return [heads[job.mode.value], *listed, "  if the change is meant, record again:", f"    {job.command}"]

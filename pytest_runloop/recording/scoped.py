@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_runloop.wishes import key_of
+from pytest_runloop.cassettes.secrets import is_secret_name
+from pytest_runloop.wishes import key_of, secrets_of
 
 if TYPE_CHECKING:
     from pytest_runloop.recording.others import Other, Vein
     from pytest_runloop.recording.recorder import Recorder
     from pytest_runloop.spec import SandboxSpec
+
+
+def note(recorder: Recorder, spec: SandboxSpec) -> None:
+    """Have the running test's cassette say which sandbox it asks for, and keep out of it what that is not to tell."""
+    recorder.teach(secrets_of(spec, is_secret_name))
+    if not recorder.vein().is_replay:
+        recorder.note(_key(recorder, spec))
 
 
 class ScopeShelf:
@@ -33,5 +41,8 @@ class ScopeShelf:
 
     def cassette(self, spec: SandboxSpec) -> Other:
         """Return the cassette of a sandbox that is shared as the spec says."""
-        key = key_of(spec, root=self._recorder.root, clean=self._recorder.clean)
-        return self._recorder.shared(self._scope, node=self._node, key=key)
+        return self._recorder.shared(self._scope, node=self._node, key=_key(self._recorder, spec))
+
+
+def _key(recorder: Recorder, spec: SandboxSpec) -> str:
+    return key_of(spec, root=recorder.root, clean=recorder.clean)

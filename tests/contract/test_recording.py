@@ -171,6 +171,24 @@ def test_a_timeout_is_not_waited_for(booth: Booth) -> None:
     assert time.perf_counter() - began < 1
 
 
+async def cancelled(client: RunloopSandboxClient) -> str:
+    session = await client.create(options=RunloopSandboxClientOptions(), manifest=None)
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(session.exec("sleep 20"), 0.3)
+    said = (await session.exec("echo alive")).stdout.decode()
+    await session.shutdown()
+    return said
+
+
+def test_a_timeout_of_the_user_s_own_comes_in_a_replay_too(booth: Booth) -> None:
+    assert booth.record(cancelled) == "alive\n"
+
+    replayed, job, problems = booth.replay(cancelled)
+
+    assert replayed == "alive\n"
+    assert (job.misses, problems) == ([], [])
+
+
 def test_two_sandboxes_at_once_stay_apart(booth: Booth) -> None:
     async def one(client: RunloopSandboxClient, name: str) -> bytes:
         options = RunloopSandboxClientOptions(name=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,8 +28,11 @@ CONFTEST = """
 
 
 @pytest.fixture
-def empty_project(pytester: pytest.Pytester) -> pytest.Pytester:
+def empty_project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project with nothing of ours but the plugin, run in process, with settings that keep other plugins quiet."""
+    # Compiled code counts as new if size and second are the same, so a test rewritten at once would run as it was.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     return pytester
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\nanyio_mode = aut
 SANDBOXES = """
     import asyncio
     import pytest
+    from pytest_runloop import Blueprint
 
     def test_function(runloop_sandbox, runloop_root_sandbox):
         assert runloop_sandbox.exec("id -u").stdout == "1000\\n"
@@ -60,6 +63,10 @@ SANDBOXES = """
         with suspended_snapshot.fork() as sandbox:
             assert sandbox.read_text("made") == "x\\n"
 
+    @pytest.mark.runloop(blueprint=Blueprint(setup_commands=("echo built > /home/user/tool",)))
+    def test_blueprint(runloop_sandbox):
+        assert runloop_sandbox.read_text("tool") == "built\\n"
+
     @pytest.mark.runloop(exposed_ports=[8000])
     def test_url(runloop_sandbox):
         import urllib.request
@@ -68,7 +75,7 @@ SANDBOXES = """
         with urllib.request.urlopen(runloop_sandbox.url(8000)) as answer:
             assert answer.read() == b"served"
 """
-TESTS = 10
+TESTS = 11
 
 
 @pytest.fixture
@@ -91,11 +98,10 @@ def test_what_was_recorded_on_the_emulator_replays_without_one(
     recorded.assert_outcomes(passed=TESTS)
     before = {path: path.read_bytes() for path in Path("cassettes").rglob("*") if path.is_file()}
     for again in ("all", "verify"):
-        # A suspension is looked at until it is done, and how often depends on how busy the machine is.
-        others = ("-k", "not test_setup and not test_resume")
-        result = run(project, "--runloop-target=emulator", f"--runloop-record={again}", *others)
-        result.assert_outcomes(passed=TESTS - 2, deselected=2)
+        result = run(project, "--runloop-target=emulator", f"--runloop-record={again}")
+        result.assert_outcomes(passed=TESTS)
         assert {path: path.read_bytes() for path in Path("cassettes").rglob("*") if path.is_file()} == before
+    assert_headers_tell_what_was_asked_for()
     monkeypatch.setenv("PYTEST_RUNLOOP_STATE", "/dev/null/nowhere")
 
     replayed = run(project, "--runloop-target=replay")
@@ -108,3 +114,20 @@ def test_what_was_recorded_on_the_emulator_replays_without_one(
     replayed.stdout.fnmatch_lines([f"=* runloop: {TESTS} tests replayed =*"])
     replayed.stdout.no_fnmatch_line("*used by no test*")
     assert {path: path.read_bytes() for path in Path("cassettes").rglob("*") if path.is_file()} == before
+
+
+def assert_headers_tell_what_was_asked_for() -> None:
+    folder = Path("cassettes/test_it")
+    keys = {path.stem: spec_key(path) for path in folder.glob("*.json")}
+    shared = {path.stem.partition("-")[0]: spec_key(path) for path in folder.glob("shared/*.json")}
+
+    assert re.fullmatch("root-[0-9a-f]{12}, user-[0-9a-f]{12}", keys["test_function"])
+    assert keys["TestClass.test_one"] == keys["TestClass.test_two"] == shared["class"]
+    assert keys["test_module"] == shared["module"] != shared["class"]
+    # Three that are alike, made at once.
+    assert keys["test_asyncio"] == keys["test_anyio"]
+    assert keys["test_resume"] == keys["test_setup"] != keys["test_anyio"]
+
+
+def spec_key(path: Path) -> str:
+    return str(json.loads(path.read_text())["recorded"]["keys"]["spec"])

@@ -378,6 +378,7 @@ def test_the_environment_is_as_it_was_after_a_replay(
         ("{'host': []}", "runloop_cassette_config: 'host' is not one of vcr, configure, hosts,*"),
         ("{'hosts': 'a'}", "runloop_cassette_config: hosts: 'a' is not a list of host names*"),
         ("{'volatile': ['(']}", "runloop_cassette_config: volatile: '(' is not a regular expression*"),
+        ("{'secrets': {'A': 'x-y-z'}}", "runloop_cassette_config: secrets: the value of 'A' is so short*"),
         ("{'unplayed': 'no'}", "runloop_cassette_config: unplayed: 'no' is not fail or ignore"),
         ("[]", "runloop_cassette_config: it gave a list; return a mapping*"),
     ],

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pytest
 
 from pytest_runloop.spec import SandboxSpec
-from pytest_runloop.wishes import key_of, wish
+from pytest_runloop.wishes import key_of, secrets_of, wish
 
 SPEC = SandboxSpec(test="test_it.py::test_it", options={"env_vars": {"A": "1", "B": "2"}}, files={"a": "1"})
 
@@ -53,3 +53,14 @@ def test_secrets_and_places_of_a_computer_do_not_count() -> None:
     there = replace(SPEC, files={"a": Path("/there/a")}, options={"managed_secrets": {"T": "2"}, "name": "<secret>"})
 
     assert key(here, root=Path("/here")) == key(there, root=Path("/there"))
+
+
+def test_secrets_in_the_bytes_of_a_file_do_not_count() -> None:
+    assert key(replace(SPEC, files={"a": b"1 today"})) == key(replace(SPEC, files={"a": b"1 <secret>"}))
+
+
+def test_what_a_sandbox_is_told_in_secret_is_known_by_name() -> None:
+    options = {"managed_secrets": {"DB": "1"}, "env_vars": {"A_TOKEN": "2", "B_TOKEN": 3, "LANG": "C"}}
+
+    assert secrets_of(replace(SPEC, options=options), lambda name: "TOKEN" in name) == {"DB": "1", "A_TOKEN": "2"}
+    assert secrets_of(replace(SPEC, options={}), lambda _: True) == {}

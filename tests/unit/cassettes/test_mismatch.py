@@ -129,18 +129,18 @@ def test_a_command_that_differs_in_more_is_no_matter_of_rules() -> None:
 
 
 def test_what_the_sdk_does_by_itself_is_blamed_on_its_version() -> None:
-    playing = recorded(run(HELPER.format("/home/user/a")), versions={"openai-agents": "0.21.0"})
+    playing = recorded(run(HELPER.format("/home/user/a")), versions={"openai-agents": "0.1.0"})
 
     message = refused(playing, run(HELPER.format("/home/user/b")))
 
     now = metadata.version("openai-agents")
     assert head(message).startswith("let the SDK check the path /home/user/b in devbox dbx_1: ")
-    assert f"the SDK makes this call by itself, and it has changed since (openai-agents 0.21.0, now {now})." in message
-    assert f"(recorded on emulator, 2026-11-24; openai-agents 0.21.0, now {now})" in message
+    assert f"the SDK makes this call by itself, and it has changed since (openai-agents 0.1.0, now {now})." in message
+    assert f"(recorded on emulator, 2026-11-24; openai-agents 0.1.0, now {now})" in message
 
 
 def test_versions_are_not_blamed_for_somebodys_own_command_or_if_they_are_the_same() -> None:
-    old = {"openai-agents": "0.21.0"}
+    old = {"openai-agents": "0.1.0"}
     same = {"openai-agents": metadata.version("openai-agents")}
     assert "changed since" not in refused(recorded(shell("ls"), versions=old), shell("cat"))
     asked = run(HELPER.format("/home/user/b"))

@@ -199,6 +199,29 @@ def test_what_a_scope_learns_by_the_way_stays_its_own() -> None:
     assert other.text(f"linux1 {TOKEN}") == "linux1 <secret:A_TOKEN>"
 
 
+@pytest.mark.parametrize("value", [TOKEN, "x", ""])
+def test_in_a_description_of_a_sandbox_the_names_of_variables_decide(value: str) -> None:
+    def described(value: str) -> str:
+        variables = {"A_TOKEN": value, "LANG": "C"}
+        options = {"env_vars": variables, "manifest": {"environment": {"value": variables}}}
+        return json.dumps({"options": options, "commands": [f"A_TOKEN={value} make"], "files": {"a": "tk"}})
+
+    whole = Scrubber({})
+
+    assert whole.description(described(value)) == described("<secret:A_TOKEN>")
+
+
+def test_what_a_description_shows_changes_nothing_else() -> None:
+    whole = Scrubber({})
+    whole.description(json.dumps({"env_vars": {"A_TOKEN": "hunter2"}}))
+
+    assert whole.text("hunter2") == "hunter2"
+
+
+def test_what_the_user_names_is_hidden_however_plain_it_is() -> None:
+    assert Scrubber({}, {"COMPANY": "acme-inc"}).text("at acme-inc") == "at <secret:COMPANY>"
+
+
 def test_leaks_are_found_in_compressed_content_and_named_without_their_value() -> None:
     scrubber = Scrubber({"A_TOKEN": TOKEN})
     archive = io.BytesIO()

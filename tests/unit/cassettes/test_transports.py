@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from pytest_runloop.cassettes.exchange import RUNLOOP, Response
-from pytest_runloop.cassettes.transports import GaveUp, Transports
+from pytest_runloop.cassettes.transports import GaveUp, Late, Transports
 from tests.unit.cassettes.traffic import Traffic, begin_events, chunk, patched, plain, serving
 
 REAL = (httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request)
@@ -216,6 +216,21 @@ def test_what_was_given_up_is_waited_for_until_the_client_gives_up(http: Any) ->
             asyncio.run(go(5))
         with pytest.raises(http.ReadTimeout):
             fetch(http, NOWHERE, how="sync")
+
+
+def test_a_client_that_polls_in_vain_can_be_cancelled(http: Any) -> None:  # noqa: ANN401 - either library
+    traffic = Traffic(NOWHERE)
+    traffic.answers["/"] = Late(Response(status=408), 0.0)
+
+    async def go() -> None:
+        async with http.AsyncClient() as client:
+            while (await client.get(NOWHERE)).status_code == 408:
+                assert len(traffic.asked) < 100_000
+
+    with patched(traffic):
+        with pytest.raises(asyncio.TimeoutError):
+            asyncio.run(asyncio.wait_for(go(), 0.05))
+        assert fetch(http, NOWHERE, how="sync").status_code == 408
 
 
 def test_a_stream_that_was_left_is_held_where_it_was_left(http: Any) -> None:  # noqa: ANN401 - either library

@@ -165,6 +165,19 @@ def test_installing_a_helper_is_recognised_whatever_its_script_says() -> None:
     assert key(old) != key(install("it's one", name="workspace-fingerprint-62a6e78539cf"))
 
 
+def test_to_look_for_a_helper_means_what_installing_it_means() -> None:
+    """The first test of a shared sandbox does the one, the others the other; and any may be the first in a replay."""
+    name = "resolve-workspace-path-62a6e78539cf"
+    look = f"test -x /tmp/openai-agents/bin/{name}"
+
+    assert key(run(f"cd /home/user && {look}")) == key(install("x"))
+    assert key(run(f"cd /home/user && sudo -u root -- {look}")) == key(install("x", before="sudo -u root -- "))
+    assert key(run(f"cd /home/user && {look}")) != key(install("x", name=name.replace("resolve", "other")))
+    assert key(run(f"cd /home/user && {look}")) != key(run(f"cd /home/user && {look.replace('-x', '-e')}"))
+    assert key(run(f"cd /home/user && {look} && id")) != key(run(f"cd /home/user && {look} && ls"))
+    assert key(run(f"cd /home/user && {look}")) != key(run(f"cd /home/user && ls; {look}"))
+
+
 def test_nothing_can_be_smuggled_in_beside_the_installation_of_a_helper() -> None:
     honest = install("x")
     assert key(honest) != key(install("x", before="rm -rf / ; "))

@@ -60,6 +60,10 @@ def test_a_command_is_told_as_its_author_wrote_it(command: str, shown: str) -> N
         (get("/v1/devboxes/disk_snapshots/snp_1/status"), "ask how far disk snapshot snp_1 is"),
         (get("/v1/devboxes/disk_snapshots?limit=5"), "list disk snapshots with limit=5"),
         (get("/v1/devboxes?status=running"), "list devboxes with status=running"),
+        (
+            get("/v1/devboxes/disk_snapshots?limit=9&metadata%5Bpytest_runloop_key%5D=ab12&metadata%5Bx%5D=y"),
+            "look for disk snapshots prepared under key ab12",
+        ),
         (get(BOX), "ask for the status of devbox dbx_1"),
         (post(BOX, {"metadata": {}}), "change the metadata of devbox dbx_1"),
         (post("/v1/secrets", {"name": "TOKEN", "value": "x"}), "make secret TOKEN"),

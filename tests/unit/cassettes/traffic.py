@@ -10,7 +10,7 @@ from threading import Thread
 from pytest_runloop.cassettes.exchange import Request, Response
 from pytest_runloop.cassettes.notes import Note
 from pytest_runloop.cassettes.places import Places, Url
-from pytest_runloop.cassettes.transports import GaveUp, Recording, Transports
+from pytest_runloop.cassettes.transports import GaveUp, Late, Recording, Transports
 
 
 class Traffic:
@@ -23,7 +23,7 @@ class Traffic:
 
     def __init__(self, base_url: str) -> None:
         self.places = Places(base_url)
-        self.answers: dict[str, Response | GaveUp] = {}
+        self.answers: dict[str, Response | Late | GaveUp] = {}
         self.refused: dict[str, BaseException] = {}
         self.asked: list[Request] = []
         self.ended: list[tuple[int, Response | None]] = []
@@ -32,7 +32,7 @@ class Traffic:
     def place(self, url: Url) -> tuple[str, str] | None:
         return self.places.find(url)
 
-    def meet(self, request: Request, headers: Mapping[str, str]) -> Response | GaveUp | Recording | None:
+    def meet(self, request: Request, headers: Mapping[str, str]) -> Response | Late | GaveUp | Recording | None:
         self.asked.append(request)
         if request.path in self.refused:
             raise self.refused[request.path]
