@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_runloop.blueprint import Blueprint
+    from pytest_runloop.cassettes.files.serializer import CassetteSerializer
     from pytest_runloop.errors import (
         CommandFailed,
         CommandTimeout,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blueprint",
+    "CassetteSerializer",
     "CommandFailed",
     "CommandTimeout",
     "Endpoint",
@@ -54,6 +56,7 @@ __all__ = [
 # Names that no other line places come from `errors`.
 _HOMES = {
     "Blueprint": "blueprint",
+    "CassetteSerializer": "cassettes.files.serializer",
     "Endpoint": "target",
     "ExecResult": "sandbox.results",
     "MarkFields": "fields",

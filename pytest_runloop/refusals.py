@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from pytest_runloop.cassettes.replay import Unrecorded
+from pytest_runloop.cassettes.playing.replay import Unrecorded
 from pytest_runloop.errors import RunloopPluginError
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pytest_runloop.cassettes import compare, document
+from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.takes import compare
 from pytest_runloop.cli import cleaning, committed, pruning, shelves
 from pytest_runloop.cli.parsing import Subparsers
 from pytest_runloop.cli.tables import size, table

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_runloop.cassettes import document, files, layout, words
-from pytest_runloop.cassettes.bodies import Aside
 from pytest_runloop.cassettes.exchange import Exchange
-from pytest_runloop.cassettes.layout import Cassette
-from pytest_runloop.cassettes.names import SUFFIX
-from pytest_runloop.cassettes.scrubbing import Scrubber
-from pytest_runloop.cassettes.secrets import PLACEHOLDER
+from pytest_runloop.cassettes.files import atomic, document, layout
+from pytest_runloop.cassettes.files.bodies import Aside
+from pytest_runloop.cassettes.files.layout import Cassette
+from pytest_runloop.cassettes.files.names import SUFFIX
+from pytest_runloop.cassettes.playing import words
+from pytest_runloop.cassettes.secrets.known import PLACEHOLDER
+from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
 from pytest_runloop.cli.shelves import NotFound, below
 from pytest_runloop.errors import CassetteError
 
@@ -85,7 +86,7 @@ def _replace(path: Path, text: bytes, aside: Aside) -> None:
     needed = document.side_files(path)
     directory = document.bodies_beside(path)
     document.put_aside(aside.files, directory)
-    files.replace(path.with_suffix(SUFFIX), text)
+    atomic.replace(path.with_suffix(SUFFIX), text)
     if path.suffix != SUFFIX:
         path.unlink()
     others = {name for other in below(directory.parent) for name in _needed(other)}

@@ -6,9 +6,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from pytest_runloop.cassettes import document
-from pytest_runloop.cassettes.layout import Cassette
-from pytest_runloop.cassettes.names import CASSETTES
+from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.files.layout import Cassette
+from pytest_runloop.cassettes.files.names import CASSETTES
 from pytest_runloop.errors import CassetteError
 
 

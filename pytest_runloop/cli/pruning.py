@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_runloop.cassettes import document
-from pytest_runloop.cassettes.names import BODIES, CASSETTES
+from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.files.names import BODIES, CASSETTES
 from pytest_runloop.cli.shelves import below
 from pytest_runloop.errors import CassetteError
 

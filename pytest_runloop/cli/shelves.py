@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_runloop.cassettes import document, names, words
 from pytest_runloop.cassettes.exchange import Request, Response
-from pytest_runloop.cassettes.layout import Cassette, Header
+from pytest_runloop.cassettes.files import document, names
+from pytest_runloop.cassettes.files.layout import Cassette, Header
+from pytest_runloop.cassettes.playing import words
 from pytest_runloop.cli.tables import size
 from pytest_runloop.errors import CassetteError
 

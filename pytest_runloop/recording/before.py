@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_runloop.target import Record, Target
 
 if TYPE_CHECKING:
-    from pytest_runloop.cassettes.jobs import Job
+    from pytest_runloop.cassettes.traffic.jobs import Job
 
 _TARGET = re.compile(rb'"target":\s*"(live|emulator)"')
 _HEAD = 4096

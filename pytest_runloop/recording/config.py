@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pytest_runloop.cassettes.secrets import MIN_TELLING
+from pytest_runloop.cassettes.secrets.known import MIN_TELLING
 from pytest_runloop.errors import CassetteError
 
 FIXTURE = "runloop_cassette_config"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_runloop.errors import CassetteError
 
 if TYPE_CHECKING:
-    from pytest_runloop.cassettes.jobs import Job
+    from pytest_runloop.cassettes.traffic.jobs import Job
     from pytest_runloop.recording.recorder import Recorder
 
 

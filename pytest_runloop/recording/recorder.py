@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pytest_runloop import tape
-from pytest_runloop.cassettes import names
+from pytest_runloop.cassettes.files import names
 from pytest_runloop.errors import CassetteError
 from pytest_runloop.recording.before import command, recorded_target, stamp, there_is, told
 from pytest_runloop.recording.others import Other, Vein
@@ -20,10 +20,10 @@ from pytest_runloop.target import RUNLOOP_URL, Endpoint, Record, Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_runloop.cassettes.jobs import Job, Mode
-    from pytest_runloop.cassettes.replay import Unrecorded
-    from pytest_runloop.cassettes.scrubbing import Scrubber
-    from pytest_runloop.cassettes.studio import Studio
+    from pytest_runloop.cassettes.playing.replay import Unrecorded
+    from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
+    from pytest_runloop.cassettes.traffic.jobs import Job, Mode
+    from pytest_runloop.cassettes.traffic.studio import Studio
     from pytest_runloop.recording.config import CassetteConfig
 
 
@@ -236,7 +236,7 @@ class Recorder:
         return self._has_folder[module] and (self.root / names.own(self._test)).is_file()
 
     def _other(self, path: Path, what: str, key: str) -> Other:
-        from pytest_runloop.cassettes.jobs import Mode
+        from pytest_runloop.cassettes.traffic.jobs import Mode
 
         # Once recorded, it stays: other tests replay it.
         is_wanted = self.record is not Record.ONCE or self.vein().is_replay or not there_is(path)
@@ -248,7 +248,7 @@ class Recorder:
         return Other(self, job, is_wanted=is_wanted)
 
     def _job(self, path: Path, what: str, name: str, *, replays: bool, keys: dict[str, str] | None = None) -> Job:
-        from pytest_runloop.cassettes.jobs import Job, Mode
+        from pytest_runloop.cassettes.traffic.jobs import Job, Mode
 
         real = Mode.VERIFY if self.record is Record.VERIFY else Mode.RECORD
         job = Job(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_runloop.cassettes.secrets import is_secret_name
+from pytest_runloop.cassettes.secrets.known import is_secret_name
 from pytest_runloop.wishes import key_of, secrets_of
 
 if TYPE_CHECKING:

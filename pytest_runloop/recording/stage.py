@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_runloop.cassettes.replay import Unrecorded
-    from pytest_runloop.cassettes.scrubbing import Scrubber
-    from pytest_runloop.cassettes.studio import Studio
+    from pytest_runloop.cassettes.playing.replay import Unrecorded
+    from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
+    from pytest_runloop.cassettes.traffic.studio import Studio
     from pytest_runloop.recording.config import CassetteConfig
 
 _TOLD = ("pytest-runloop", "openai-agents", "runloop-api-client", "vcrpy")
@@ -30,10 +30,10 @@ def set_up(
         replay: Whether nothing may reach the recorded hosts.
         refusal: Makes what is raised when something is refused.
     """
-    from pytest_runloop.cassettes.meaning import Rules
-    from pytest_runloop.cassettes.replay import Unrecorded
-    from pytest_runloop.cassettes.scrubbing import Scrubber
-    from pytest_runloop.cassettes.studio import Studio
+    from pytest_runloop.cassettes.playing.meaning import Rules
+    from pytest_runloop.cassettes.playing.replay import Unrecorded
+    from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
+    from pytest_runloop.cassettes.traffic.studio import Studio
 
     scrubber = Scrubber(os.environ, config.secrets)
     studio = Studio(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from pytest_runloop.cassettes.names import BODIES, CASSETTES, PREPARED, SHARED
+from pytest_runloop.cassettes.files.names import BODIES, CASSETTES, PREPARED, SHARED
 
 _SUFFIX = ".json"
 _OURS = b'"recorded":'

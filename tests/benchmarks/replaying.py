@@ -27,11 +27,12 @@ import vcr
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from pytest_runloop.cassettes import document, meaning
 from pytest_runloop.cassettes.exchange import RUNLOOP, Request
-from pytest_runloop.cassettes.jobs import Job, Mode
-from pytest_runloop.cassettes.scrubbing import Scrubber
-from pytest_runloop.cassettes.studio import Studio
+from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.playing import meaning
+from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
+from pytest_runloop.cassettes.traffic.jobs import Job, Mode
+from pytest_runloop.cassettes.traffic.studio import Studio
 from pytest_runloop.emulator.launcher import Running, launch, stop
 
 Tool = Callable[[Path, str, bool], Any]

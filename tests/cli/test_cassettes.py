@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runloop.cassettes import document
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
-from pytest_runloop.cassettes.layout import Cassette, Header
+from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.files.layout import Cassette, Header
 
 ROOT = Path(__file__).parents[2]
 SECRET = "k9X2mQ7vL4tR8wZ1pN6b"

@@ -15,11 +15,11 @@ from agents.sandbox import Manifest
 from agents.sandbox.entries import Dir, File
 from agents.sandbox.errors import ExecTimeoutError
 
-from pytest_runloop.cassettes.jobs import Job, Mode
-from pytest_runloop.cassettes.meaning import Rules
-from pytest_runloop.cassettes.replay import Unrecorded
-from pytest_runloop.cassettes.scrubbing import Scrubber
-from pytest_runloop.cassettes.studio import Studio
+from pytest_runloop.cassettes.playing.meaning import Rules
+from pytest_runloop.cassettes.playing.replay import Unrecorded
+from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
+from pytest_runloop.cassettes.traffic.jobs import Job, Mode
+from pytest_runloop.cassettes.traffic.studio import Studio
 from tests.contract.conftest import Service
 
 NOWHERE = "http://127.0.0.1:9"

@@ -21,7 +21,7 @@ from agents.extensions.sandbox.runloop import RunloopSandboxClient, RunloopSandb
 from agents.sandbox import Manifest
 from agents.sandbox.entries import File
 
-from pytest_runloop.cassettes.jobs import Mode
+from pytest_runloop.cassettes.traffic.jobs import Mode
 from tests.contract.conftest import Service
 from tests.contract.test_recording import Booth
 

@@ -51,7 +51,7 @@ def _studio() -> None:
     import httpx  # noqa: F401
     import httpx2  # noqa: F401
 
-    from pytest_runloop.cassettes import other_clients, studio  # noqa: F401
+    from pytest_runloop.cassettes.traffic import other_clients, studio  # noqa: F401
 
 
 @pytest.fixture

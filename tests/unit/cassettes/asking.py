@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pytest_runloop.cassettes.exchange import OPENAI, RUNLOOP, Exchange, Request, Response
-from pytest_runloop.cassettes.layout import Cassette, Header
-from pytest_runloop.cassettes.meaning import NO_RULES, Rules
-from pytest_runloop.cassettes.replay import Tape
+from pytest_runloop.cassettes.files.layout import Cassette, Header
+from pytest_runloop.cassettes.playing.meaning import NO_RULES, Rules
+from pytest_runloop.cassettes.playing.replay import Tape
 
 BOX = "/v1/devboxes/dbx_1"
 JSON = "application/json"

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pytest_runloop.cassettes import document
-from pytest_runloop.cassettes.document import Cassette, Header
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
+from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.files.document import Cassette, Header
 
 JSON = {"content-type": "application/json"}
 HEADER = Header(

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
-from pytest_runloop.cassettes.replay import Unrecorded
-from pytest_runloop.cassettes.taking import Take
+from pytest_runloop.cassettes.playing.replay import Unrecorded
+from pytest_runloop.cassettes.takes.taking import Take
 from tests.unit.cassettes.asking import BOX, answer, exchange, get, post, run, tape, wait
 
 CREATE = "/v1/devboxes/create_and_await_running"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_runloop.cassettes import bodies, multipart, structure
-from pytest_runloop.cassettes.bodies import Aside, Form
+from pytest_runloop.cassettes.files import bodies, multipart, structure
+from pytest_runloop.cassettes.files.bodies import Aside, Form
 from tests.unit.cassettes import generated
 
 JSON = "application/json"

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_runloop.blueprint import PREFIX
 from pytest_runloop.cassettes.exchange import Exchange, Response
-from pytest_runloop.cassettes.taking import Take
+from pytest_runloop.cassettes.takes.taking import Take
 from tests.unit.cassettes.asking import answer, exchange, get, post
 
 OURS, THEIRS = f"{PREFIX}0123", "theirs"

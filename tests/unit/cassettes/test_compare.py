@@ -4,8 +4,8 @@ import base64
 import itertools
 import json
 
-from pytest_runloop.cassettes import compare
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
+from pytest_runloop.cassettes.takes import compare
 from tests.unit.cassettes.asking import (
     BOX,
     answer,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pytest_runloop.cassettes import document
-from pytest_runloop.cassettes.document import Cassette
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
+from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.files.document import Cassette
 from pytest_runloop.errors import CassetteError
 from tests.unit.cassettes.recordings import HEADER, YAML, asked, write
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_runloop.cassettes import bodies, document, multipart
-from pytest_runloop.cassettes.document import Cassette
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
+from pytest_runloop.cassettes.files import bodies, document, multipart
+from pytest_runloop.cassettes.files.document import Cassette
 from pytest_runloop.errors import CassetteError
 from tests.unit.cassettes import generated
 from tests.unit.cassettes.recordings import HEADER, asked, commands, write

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from pytest_runloop.cassettes.forms import flattened, recoded, spellings, unview, view
+from pytest_runloop.cassettes.secrets.forms import flattened, recoded, spellings, unview, view
 
 NASTY = "a'b\"c\\d $e/é雪+z9"
 

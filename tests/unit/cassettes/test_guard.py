@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from pytest_runloop.cassettes.guard import Guard
-from pytest_runloop.cassettes.jobs import Job, Mode
-from pytest_runloop.cassettes.meaning import Rules
-from pytest_runloop.cassettes.replay import Unrecorded
-from pytest_runloop.cassettes.scrubbing import Scrubber
-from pytest_runloop.cassettes.studio import Studio
+from pytest_runloop.cassettes.playing.meaning import Rules
+from pytest_runloop.cassettes.playing.replay import Unrecorded
+from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
+from pytest_runloop.cassettes.traffic.guard import Guard
+from pytest_runloop.cassettes.traffic.jobs import Job, Mode
+from pytest_runloop.cassettes.traffic.studio import Studio
 from tests.unit.cassettes.traffic import plain, serving
 
 RECORDED = "recorded.invalid"

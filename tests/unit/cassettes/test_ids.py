@@ -7,9 +7,9 @@ import string
 import uuid
 from typing import Any
 
-from pytest_runloop.cassettes import ids
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
-from pytest_runloop.cassettes.ids import Renaming
+from pytest_runloop.cassettes.takes import ids
+from pytest_runloop.cassettes.takes.ids import Renaming
 
 
 class Server:

@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 
-from pytest_runloop.cassettes import meaning
 from pytest_runloop.cassettes.exchange import Request
+from pytest_runloop.cassettes.playing import meaning
 from tests.unit.cassettes.asking import BOX, JSON, get, model, post, run, shell, tar, upload, wait
 
 
@@ -112,7 +112,7 @@ def test_times_in_an_uploaded_zip_say_nothing_but_contents_do() -> None:
 
 
 def test_what_unpacks_to_too_much_is_compared_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_runloop.cassettes.contents.LONGEST_UNPACKED", 1000)
+    monkeypatch.setattr("pytest_runloop.cassettes.playing.contents.LONGEST_UNPACKED", 1000)
     packed = [gzip.compress(tar({"a": b"x" * 2000}), mtime=second) for second in (1, 2)]
     assert key(upload("/a", packed[0])) != key(upload("/a", packed[1]))
 
@@ -165,7 +165,7 @@ def test_a_meaning_is_told_in_lines_that_people_read() -> None:
 
 def test_meanings_are_the_same_in_every_process() -> None:
     script = (
-        "from pytest_runloop.cassettes import meaning\n"
+        "from pytest_runloop.cassettes.playing import meaning\n"
         "from tests.unit.cassettes.asking import *\n"
         "statuses = {'failure', 'suspended', 'shutdown'}\n"
         "asked = [wait(*statuses), upload('/a', tar({'x': b'1', 'y': b'2'})), shell('ls')]\n"

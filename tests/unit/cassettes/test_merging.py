@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_runloop.cassettes import document, merging
-from pytest_runloop.cassettes.document import Header
 from pytest_runloop.cassettes.exchange import Exchange, Request
+from pytest_runloop.cassettes.files import document, merging
+from pytest_runloop.cassettes.files.document import Header
 from tests.unit.cassettes.recordings import HEADER, asked, commands, key_of, same_answer, write
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pytest_runloop.cassettes.exchange import Exchange, Request
-from pytest_runloop.cassettes.layout import Cassette
-from pytest_runloop.cassettes.meaning import Rules
-from pytest_runloop.cassettes.replay import Tape, Unrecorded
+from pytest_runloop.cassettes.files.layout import Cassette
+from pytest_runloop.cassettes.playing.meaning import Rules
+from pytest_runloop.cassettes.playing.replay import Tape, Unrecorded
 from tests.unit.cassettes.asking import answer, cassette, exchange, get, model, post, run, said, shell, tape, upload
 
 COMMAND = "pytest tests/t.py::x --runloop-target=emulator --runloop-record=all"

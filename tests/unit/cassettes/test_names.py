@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_runloop.cassettes import names
+from pytest_runloop.cassettes.files import names
 
 _pieces = st.sampled_from(
     ["test_a", "Test", "TestX", "testx", "TESTX", "a", "b", "[", "]", "::", ".", "/", "~", "é", "É", " "]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runloop.cassettes import document
 from pytest_runloop.cassettes.exchange import Request, Response
+from pytest_runloop.cassettes.files import document
 from pytest_runloop.errors import CassetteError
 from tests.unit.cassettes.recordings import JSON, YAML, asked, commands, write
 

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pytest_runloop import tape as clocks
-from pytest_runloop.cassettes import meaning
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
-from pytest_runloop.cassettes.meaning import NO_RULES, Rules
-from pytest_runloop.cassettes.replay import Unanswered, Unrecorded
+from pytest_runloop.cassettes.playing import meaning
+from pytest_runloop.cassettes.playing.meaning import NO_RULES, Rules
+from pytest_runloop.cassettes.playing.replay import Unanswered, Unrecorded
 from pytest_runloop.sandbox import labels
 from tests.unit.cassettes.asking import (
     BOX,

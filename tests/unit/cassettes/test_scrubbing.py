@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from pytest_runloop.cassettes.exchange import OPENAI, RUNLOOP, Exchange, Request, Response
-from pytest_runloop.cassettes.scrubbing import Scrubber
+from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
 
 TOKEN = "tk-4f9a8b7c6d5e"
 

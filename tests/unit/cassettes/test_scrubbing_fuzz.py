@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus, unquote_plus
 import pytest
 
 from pytest_runloop.cassettes.exchange import OPENAI, RUNLOOP, Exchange, Request, Response
-from pytest_runloop.cassettes.scrubbing import Scrubber
+from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
 
 NAMES = ("API_TOKEN", "DB_PASSWORD", "SERVICE_KEY", "client_secret", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY")
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_runloop.cassettes.secrets import Known, Source, is_secret_name, is_strong, is_telling
+from pytest_runloop.cassettes.secrets.known import Known, Source, is_secret_name, is_strong, is_telling
 
 
 @pytest.mark.parametrize("name", [

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from vcr.cassette import Cassette as VcrCassette
 from vcr.request import Request as VcrRequest
 
-from pytest_runloop.cassettes import document
-from pytest_runloop.cassettes.document import Cassette
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
-from pytest_runloop.cassettes.serializer import CassetteSerializer
+from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.files.document import Cassette
+from pytest_runloop.cassettes.files.serializer import CassetteSerializer
 from pytest_runloop.errors import CassetteError
 from tests.unit.cassettes import generated
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from pytest_runloop.cassettes.exchange import RUNLOOP, Response
-from pytest_runloop.cassettes.notes import Note, kept
-from pytest_runloop.cassettes.streams import AsyncTee, Played, Tee
+from pytest_runloop.cassettes.takes.notes import Note, kept
+from pytest_runloop.cassettes.traffic.streams import AsyncTee, Played, Tee
 
 EVENTS = {"Content-Type": "text/event-stream; charset=utf-8"}
 

@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
-from pytest_runloop.cassettes import document
-from pytest_runloop.cassettes.jobs import Job, Mode
-from pytest_runloop.cassettes.meaning import Rules
-from pytest_runloop.cassettes.replay import Unrecorded
-from pytest_runloop.cassettes.scrubbing import Scrubber
-from pytest_runloop.cassettes.studio import Studio
+from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.playing.meaning import Rules
+from pytest_runloop.cassettes.playing.replay import Unrecorded
+from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
+from pytest_runloop.cassettes.traffic.jobs import Job, Mode
+from pytest_runloop.cassettes.traffic.studio import Studio
 from pytest_runloop.sandbox.portal import Portal
 from tests.unit.cassettes.traffic import plain, serving
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_runloop.cassettes.exchange import Request, Response
-from pytest_runloop.cassettes.taking import Take
+from pytest_runloop.cassettes.takes.taking import Take
 
 BOX = "/v1/devboxes/dbx_1"
 RUN = f"{BOX}/executions/e1"

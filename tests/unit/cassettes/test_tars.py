@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from pytest_runloop.cassettes import meaning, tars
 from pytest_runloop.cassettes.exchange import RUNLOOP, Exchange, Request, Response
-from pytest_runloop.cassettes.scrubbing import Scrubber
+from pytest_runloop.cassettes.playing import meaning
+from pytest_runloop.cassettes.secrets import tars
+from pytest_runloop.cassettes.secrets.scrubbing import Scrubber
 
 TOKEN = "tk-4f9a8b7c6d5e"
 OTHERS = ("tk-4f9a8b", "tk-4f9a8b7c6d5f", f"tk-{'9a' * 700}")

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from pytest_runloop.cassettes.exchange import RUNLOOP, Response
-from pytest_runloop.cassettes.transports import GaveUp, Late, Transports
+from pytest_runloop.cassettes.traffic.transports import GaveUp, Late, Transports
 from tests.unit.cassettes.traffic import Traffic, begin_events, chunk, patched, plain, serving
 
 REAL = (httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request)

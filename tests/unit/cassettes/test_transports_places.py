@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from pytest_runloop.cassettes.exchange import OPENAI, RUNLOOP, Request
-from pytest_runloop.cassettes.foreign import place_of, url_of
+from pytest_runloop.cassettes.files.foreign import place_of, url_of
 from pytest_runloop.cassettes.places import Places, address
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import certifi
 import pytest
 
-from pytest_runloop.cassettes.tls import SharedContexts
+from pytest_runloop.cassettes.traffic.tls import SharedContexts
 from tests.unit.cassettes.traffic import Traffic, patched
 
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")

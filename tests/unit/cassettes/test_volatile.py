@@ -6,10 +6,10 @@ import uuid
 
 import pytest
 
-from pytest_runloop.cassettes import meaning
 from pytest_runloop.cassettes.exchange import Request
-from pytest_runloop.cassettes.meaning import Rules
-from pytest_runloop.cassettes.volatile import Pairs
+from pytest_runloop.cassettes.playing import meaning
+from pytest_runloop.cassettes.playing.meaning import Rules
+from pytest_runloop.cassettes.playing.volatile import Pairs
 from pytest_runloop.errors import SpecError
 from pytest_runloop.sandbox import labels
 from tests.unit.cassettes.asking import model, post, run, shell, upload

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_runloop.cassettes import words
 from pytest_runloop.cassettes.exchange import Request
+from pytest_runloop.cassettes.playing import words
 from tests.unit.cassettes.asking import BOX, get, model, post, run, shell, upload, wait
 
 HELPER = "/tmp/openai-agents/bin/resolve-workspace-path-62a6e78539cf"

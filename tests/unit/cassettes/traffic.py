@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from pytest_runloop.cassettes.exchange import Request, Response
-from pytest_runloop.cassettes.notes import Note
 from pytest_runloop.cassettes.places import Places, Url
-from pytest_runloop.cassettes.transports import GaveUp, Late, Recording, Transports
+from pytest_runloop.cassettes.takes.notes import Note
+from pytest_runloop.cassettes.traffic.transports import GaveUp, Late, Recording, Transports
 
 
 class Traffic:
