@@ -20,8 +20,11 @@ _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _PREFIXED = r"[a-z]{2,10}_[A-Za-z0-9]{6,}"
 _ID = re.compile(rf"(?<![A-Za-z0-9])(?:{_UUID}|{_PREFIXED})(?![A-Za-z0-9])".encode())
 _RANDOM = r"(?=[a-z]+_[A-Za-z]*[0-9A-Z])"
-_TOLD = re.compile(rf'"(?:[a-z_]+_)?id"\s*:\s*"({_UUID}|{_RANDOM}{_PREFIXED})"'.encode())
+_TOLD = re.compile(rf'"((?:[a-z_]+_)?id)"\s*:\s*"({_UUID}|{_RANDOM}{_PREFIXED})"'.encode())
 """In JSON and in events of it alike; ``web_search`` is a word and no id."""
+
+_ASIDE = b"blueprint_id"
+"""Told of devboxes by name, in passing: named in each cassette anew, as which one a process makes first is chance."""
 
 _SERVICES = frozenset({RUNLOOP, OPENAI})
 _DIGITS = 16
@@ -40,6 +43,7 @@ class Renaming:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._here: dict[str, str] = {}
         self._lock = threading.RLock()
 
     def call(self, raw: str, role: str) -> None:
@@ -64,9 +68,11 @@ class Renaming:
         self, exchanges: Sequence[Exchange], label: str, key_of: Callable[[Request], str]
     ) -> Iterator[Exchange]:
         asked: Counter[str] = Counter()
-        given: set[str] = set()
+        seen: set[str] = set()
+        self._here = {}
         for exchange in exchanges:
-            given |= self._ids_in(exchange.request)
+            # What was known before any answer told it, such as a user's blueprint, keeps its id.
+            seen |= _ids_in(exchange.request)
             request = self._request(exchange.request)
             if exchange.response is None:
                 yield replace(exchange, request=request)
@@ -74,22 +80,18 @@ class Renaming:
             if request.host in _SERVICES:
                 key = key_of(request)
                 asked[key] += 1
-                self._name(exchange.response, given, f"{label}\n{key}\n{asked[key]}")
+                self._name(exchange.response, seen, f"{label}\n{key}\n{asked[key]}")
             yield replace(exchange, request=request, response=self._response(exchange.response))
 
-    def _ids_in(self, request: Request) -> set[str]:
-        """Return what looks like an id and was known before any answer told it, such as that of a user's blueprint."""
-        texts = (request.path.encode("utf-8", "surrogatepass"), request.body)
-        return {match.decode() for text in texts for match in _ID.findall(text)} - self._names.keys()
-
-    def _name(self, response: Response, given: set[str], role: str) -> None:
+    def _name(self, response: Response, seen: set[str], role: str) -> None:
         number = 0
-        for found in _TOLD.findall(response.content):
+        for kind, found in _TOLD.findall(response.content):
             raw = found.decode()
-            if raw in self._names or raw in given:
-                continue
-            number += 1
-            self._names[raw] = named(raw, f"{role}\n{number}")
+            names = self._here if kind == _ASIDE else self._names
+            if raw not in seen and raw not in names:
+                number += 1
+                names[raw] = named(raw, f"{role}\n{number}")
+            seen.add(raw)
 
     def _request(self, request: Request) -> Request:
         host, path = (self._text(text) for text in (request.host, request.path))
@@ -107,7 +109,7 @@ class Renaming:
     def _pieces(self, chunks: Sequence[bytes], content: bytes) -> Iterator[bytes]:
         """Cut where it was cut; an id that lies in two pieces goes whole to the later one."""
         start = position = 0
-        known = [match.span() for match in _ID.finditer(content) if match[0].decode() in self._names]
+        known = [match.span() for match in _ID.finditer(content) if self._name_of(match) != match[0]]
         for chunk in chunks:
             position += len(chunk)
             begin, until = known[bisect_left(known, (position,)) - 1] if known else (0, 0)
@@ -129,4 +131,10 @@ class Renaming:
         return content if named_content == content else named_content
 
     def _name_of(self, match: re.Match[bytes]) -> bytes:
-        return self._names.get(match[0].decode(), match[0].decode()).encode()
+        raw = match[0].decode()
+        return (self._here.get(raw) or self._names.get(raw, raw)).encode()
+
+
+def _ids_in(request: Request) -> set[str]:
+    texts = (request.path.encode("utf-8", "surrogatepass"), request.body)
+    return {match.decode() for text in texts for match in _ID.findall(text)}

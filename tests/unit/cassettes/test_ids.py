@@ -143,6 +143,35 @@ def test_a_name_lasts_for_all_cassettes() -> None:
     assert again.request.path == used.request.path
 
 
+def test_a_blueprint_told_in_passing_goes_by_the_cassette_alone() -> None:
+    def fork(seed: int) -> list[Exchange]:
+        server = Server(seed)
+        return [call("/v1/devboxes", {}, answer={"id": server.id("dbx"), "blueprint_id": "bpt_0Random1"})]
+
+    names = Renaming()
+
+    first = renamed(fork(1), "t.py::first", names)
+    second = renamed(fork(2), "t.py::second", names)
+
+    assert texts(second) == texts(renamed(fork(3), "t.py::second"))
+    assert texts(first) == texts(renamed(fork(3), "t.py::first"))
+
+
+def test_a_blueprint_that_was_asked_for_or_found_has_one_name() -> None:
+    blueprint = "bpt_0Random1"
+    found = call("/v1/blueprints", answer={"id": blueprint, "name": "mine"})
+    made = call("/v1/devboxes", {"blueprint_id": blueprint}, answer={"id": "dbx_0Random1", "blueprint_id": blueprint})
+    names = Renaming()
+
+    whole = renamed([found, made], names=names)
+    other = renamed([made], "t.py::other", names)
+
+    bodies = [body for one in (*whole, *other) for body in (one.request.body, one.response.content)]  # type: ignore[union-attr] # they have
+    told = set(re.findall(rb"bpt_\w+", b" ".join(bodies)))
+    assert len(told) == 1
+    assert blueprint.encode() not in told
+
+
 def test_a_stream_keeps_its_pieces_and_no_id_is_cut() -> None:
     raw = "resp_Abcdef1234567890abcdef1234567890"
     pieces = (b'data: {"id": "resp_Abc', f'{raw[8:]}", "n": 1}}\n\n'.encode(), f'data: {{"id": "{raw}"}}\n\n'.encode())
