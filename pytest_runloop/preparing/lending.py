@@ -82,6 +82,12 @@ class Lent:
             self._over = True
             self._opening.close(raised=raised)
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            msg = f"nothing is here yet, so no {name!r}: 'with suspended_snapshot.fork() as sandbox:' gives a sandbox"
+            raise AttributeError(msg)
+
     def __enter__(self) -> Sandbox:
         return self.open()
 

@@ -47,6 +47,22 @@ def test_nothing_of_ours_is_autouse(empty_project: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1)
 
 
+def test_the_first_test_of_a_replay_alone_opens_the_studio(empty_project: pytest.Pytester) -> None:
+    empty_project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(request, number):
+            assert ("_runloop_studio" in request.node.fixturenames) == (number == 0)
+        """
+    )
+
+    result = empty_project.runpytest_inprocess("--runloop-target=replay")
+
+    result.assert_outcomes(passed=3)
+
+
 def test_nothing_is_written_by_a_run_without_sandboxes(
     empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,11 @@ def test_a_devbox_that_cannot_be_suspended_costs_only_itself(stage: Stage) -> No
         assert sandbox.devbox_id == "dbx_2"
 
 
+def test_a_fork_without_with_says_what_is_missing(stage: Stage) -> None:
+    with pytest.raises(AttributeError, match=r"no 'exec': 'with suspended_snapshot\.fork\(\) as sandbox:'"):
+        stage.process().prepared(spec()).fork().exec("true")  # type: ignore[attr-defined] # what a test may do
+
+
 @pytest.mark.parametrize(
     ("status", "words"), [(402, "out of credits"), (403, "quota"), (429, "too many requests or devboxes")]
 )
