@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         TargetError,
         TeardownError,
     )
+    from pytest_runloop.factory import SandboxFactory
     from pytest_runloop.fields import MarkFields
-    from pytest_runloop.fixtures import SandboxFactory
     from pytest_runloop.preparation import Preparations, SuspendedSnapshot
     from pytest_runloop.provisioning import Provisioner
     from pytest_runloop.sandbox.handle import Sandbox
@@ -63,7 +63,7 @@ _HOMES = {
     "Preparations": "preparation",
     "Provisioner": "provisioning",
     "Sandbox": "sandbox.handle",
-    "SandboxFactory": "fixtures",
+    "SandboxFactory": "factory",
     "SandboxSpec": "spec",
     "Scope": "spec",
     "SuspendedSnapshot": "preparation",

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from pytest_runloop.errors import RunloopPluginError, SpecError, TargetError
-from pytest_runloop.markers import as_root, override, spec_for
+from pytest_runloop.errors import RunloopPluginError, TargetError
+from pytest_runloop.factory import SandboxFactory
+from pytest_runloop.markers import as_root, spec_for
 from pytest_runloop.options import LENT, PREPARATIONS, PROVISIONERS, SETTINGS, WIRING
 from pytest_runloop.outcomes import outcome_of
 from pytest_runloop.sharing import UNRECORDED, Loan, SandboxPool, Shelf
@@ -23,9 +24,6 @@ from pytest_runloop.spec import SandboxSpec
 from pytest_runloop.target import Endpoint
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from pytest_runloop.fields import MarkFields
     from pytest_runloop.preparation import Preparations, SuspendedSnapshot
     from pytest_runloop.provisioning import Provisioner
     from pytest_runloop.sandbox.handle import Sandbox
@@ -96,7 +94,7 @@ def runloop_cassette_config() -> Mapping[str, object]:
 def _runloop_studio(request: pytest.FixtureRequest, runloop_cassette_config: Mapping[str, object]) -> None:
     """Look at all traffic of this process from now on; the first test of a run that records or replays asks for it."""
     with _plainly(request):
-        request.config.stash[WIRING].open_studio(runloop_cassette_config)
+        request.config.stash[WIRING].now.open_studio(runloop_cassette_config)
 
 
 @pytest.fixture(scope="session")
@@ -114,15 +112,37 @@ def runloop_preparations(request: pytest.FixtureRequest, runloop_provisioner: Pr
         yield preparations
 
 
+@pytest.fixture(scope="session")
+def _runloop_played(request: pytest.FixtureRequest) -> Iterator[tuple[Provisioner, Preparations]]:
+    """Make and find sandboxes for the tests that are replayed, in a run in which others are not."""
+    wiring = request.config.stash[WIRING].now
+    with _plainly(request), closing(wiring.provisioner(wiring.endpoint())) as provisioner:
+        preparations = wiring.preparations(provisioner, cache_dir=None)
+        with closing(preparations):
+            yield provisioner, preparations
+
+
 def _sandbox_pool(
     request: pytest.FixtureRequest, runloop_provisioner: Provisioner, runloop_preparations: Preparations
 ) -> Iterator[SandboxPool]:
     _remember(request.config.stash[PROVISIONERS], runloop_provisioner)
     _remember(request.config.stash[PREPARATIONS], runloop_preparations)
+    yield from _filled(request, runloop_provisioner, runloop_preparations)
+
+
+def _played_pool(
+    request: pytest.FixtureRequest, _runloop_played: tuple[Provisioner, Preparations]
+) -> Iterator[SandboxPool]:
+    yield from _filled(request, *_runloop_played)
+
+
+def _filled(
+    request: pytest.FixtureRequest, provisioner: Provisioner, preparations: Preparations
+) -> Iterator[SandboxPool]:
     dockerfiles = request.config.stash[SETTINGS].dockerfiles(root=request.config.rootpath)
     pool = SandboxPool(
-        runloop_provisioner,
-        preparations=runloop_preparations,
+        provisioner,
+        preparations=preparations,
         dockerfiles=dockerfiles,
         shelf=_shelf(request),
         asked=_asked(request),
@@ -135,54 +155,10 @@ _runloop_function_pool = pytest.fixture(scope="function", name="_runloop_functio
 _runloop_class_pool = pytest.fixture(scope="class", name="_runloop_class_pool")(_sandbox_pool)
 _runloop_module_pool = pytest.fixture(scope="module", name="_runloop_module_pool")(_sandbox_pool)
 _runloop_session_pool = pytest.fixture(scope="session", name="_runloop_session_pool")(_sandbox_pool)
-
-
-class SandboxFactory:
-    """Make sandboxes that live as long as the test."""
-
-    def __init__(self, spec: SandboxSpec, *, pool: SandboxPool, lend: Callable[[Sandbox], Sandbox]) -> None:
-        self._spec = spec
-        self._pool = pool
-        self._lend = lend
-
-    def __call__(self, *, user: Literal["user", "root"] = "user", **fields: Unpack[MarkFields]) -> Sandbox:
-        """Make a sandbox as the test's marks describe it.
-
-        Args:
-            user: The account: "user" in /home/user, or root in /root.
-            fields: Arguments of the mark that differ; ``scope`` can't, for these sandboxes end with their test.
-
-        Raises:
-            SpecError: An argument is wrong; nothing was made.
-            ProvisioningError: The sandbox could not be made ready; what had been made is deleted.
-        """
-        __tracebackhide__ = True
-        return self._made(self._wished(user, fields), number=None)
-
-    async def aio(self, *, user: Literal["user", "root"] = "user", **fields: Unpack[MarkFields]) -> Sandbox:
-        """Do the same without blocking the event loop; several calls may be awaited at once."""
-        import asyncio
-
-        spec = self._wished(user, fields)
-        # Now: which of several threads comes first is chance.
-        number = self._pool.number(spec)
-        return await asyncio.to_thread(self._made, spec, number=number)
-
-    def _wished(self, user: str, fields: Mapping[str, object]) -> SandboxSpec:
-        __tracebackhide__ = True
-        where = "runloop_sandbox_factory"
-        if "scope" in fields:
-            msg = f"{self._spec.test}: {where}: scope: these sandboxes end with their test; leave scope out"
-            raise SpecError(msg, field="scope")
-        if user not in {"user", "root"}:
-            msg = f"{self._spec.test}: {where}: user: {user!r} is not one of user, root"
-            raise SpecError(msg, field="user")
-        spec = as_root(self._spec) if user == "root" else self._spec
-        return override(spec, fields, origin=where)
-
-    def _made(self, spec: SandboxSpec, *, number: int | None) -> Sandbox:
-        __tracebackhide__ = True
-        return self._lend(self._pool.make(spec, number=number))
+_runloop_played_function_pool = pytest.fixture(scope="function", name="_runloop_played_function_pool")(_played_pool)
+_runloop_played_class_pool = pytest.fixture(scope="class", name="_runloop_played_class_pool")(_played_pool)
+_runloop_played_module_pool = pytest.fixture(scope="module", name="_runloop_played_module_pool")(_played_pool)
+_runloop_played_session_pool = pytest.fixture(scope="session", name="_runloop_played_session_pool")(_played_pool)
 
 
 def _prepared(request: pytest.FixtureRequest, spec: SandboxSpec) -> Iterator[SuspendedSnapshot]:
@@ -196,7 +172,7 @@ def _prepared(request: pytest.FixtureRequest, spec: SandboxSpec) -> Iterator[Sus
 
 
 def _shelf(request: pytest.FixtureRequest) -> Shelf:
-    recorder = request.config.stash[WIRING].recorder
+    recorder = request.config.stash[WIRING].now.recorder
     if recorder is None or request.scope == "function":
         return UNRECORDED
     from pytest_runloop.recording.scoped import ScopeShelf
@@ -206,7 +182,7 @@ def _shelf(request: pytest.FixtureRequest) -> Shelf:
 
 def _asked(request: pytest.FixtureRequest) -> Callable[[SandboxSpec], object]:
     """Return what takes down which sandboxes a test asks for."""
-    recorder = request.config.stash[WIRING].recorder
+    recorder = request.config.stash[WIRING].now.recorder
     if recorder is None:
         return lambda _: None
     from pytest_runloop.recording.scoped import note
@@ -231,9 +207,11 @@ def _lend(request: pytest.FixtureRequest, sandbox: Sandbox) -> Sandbox:
 
 def _pool(request: pytest.FixtureRequest, scope: str) -> SandboxPool:
     _require_asyncio(request)
+    wiring = request.config.stash[WIRING]
+    played = "" if wiring.now is wiring else "played_"
     with _plainly(request):
         # Asked for by name, because the scope is known only now, and because a wrong mark must not start anything.
-        pool: SandboxPool = request.getfixturevalue(f"_runloop_{scope}_pool")
+        pool: SandboxPool = request.getfixturevalue(f"_runloop_{played}{scope}_pool")
     return pool
 
 

@@ -64,7 +64,8 @@ OPTIONS = (
         shape="|".join(TARGETS),
         default="auto",
         text="where sandboxes run: live (Runloop, needs RUNLOOP_API_KEY), replay (recorded cassettes), emulator "
-        "(on this computer, needs no key), or auto: live if RUNLOOP_API_KEY is set, else emulator",
+        "(on this computer, needs no key), or auto: a test's cassette if it has one, else live if RUNLOOP_API_KEY is "
+        "set, else emulator",
         read=lambda text: as_choice(text, TARGETS),
     ),
     Option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,9 @@ from pytest_runloop.options import (
 )
 from pytest_runloop.tally import Tally, total
 from pytest_runloop.wiring import Wiring
+
+if TYPE_CHECKING:
+    from pytest_runloop.recording.recorder import Recorder
 
 pytest_plugins = ["pytest_runloop.fixtures"]
 
@@ -53,9 +57,21 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config.hook, "pytest_configure_node"):
         config.pluginmanager.register(distributed, "runloop-distributed")
     if wiring.recorder is not None:
-        from pytest_runloop.recorded import NAME, Recorded
+        _watch(config, wiring.recorder)
 
-        config.pluginmanager.register(Recorded(config, wiring.recorder), NAME)
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    config = session.config
+    tests = ((item.path, item.nodeid) for item in session.items)
+    recorder = None if config.option.collectonly else config.stash[WIRING].play_what_there_is(tests)
+    if recorder is not None:
+        _watch(config, recorder)
+
+
+def _watch(config: pytest.Config, recorder: Recorder) -> None:
+    from pytest_runloop.recorded import NAME, Recorded
+
+    config.pluginmanager.register(Recorded(config, recorder), NAME)
 
 
 def _run(config: pytest.Config) -> Run:
@@ -92,7 +108,8 @@ def pytest_runtest_makereport(
 def pytest_sessionfinish(session: pytest.Session) -> None:
     stash = session.config.stash
     provisioners, preparations = stash[PROVISIONERS], stash[PREPARATIONS]
-    tally = Tally.of(provisioners, preparations, records=stash[WIRING].recorder)
+    wiring = stash[WIRING]
+    tally = Tally.of(provisioners, preparations, records=(wiring.beside or wiring).recorder)
     stash[TALLIES].append(tally)
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[distributed.KEY] = tally.sendable()

@@ -224,10 +224,11 @@ class Provisioner:
     async def _wake(self, running: Running, source: Suspended) -> None:
         try:
             await source.wake(running.api, running.request.timeouts)
-        except Exception:
-            # An answer, whatever it was: what becomes of the devbox is the caller's to decide.
-            del self._alive[source.devbox_id]
-            running.started.native.close()
+        except BaseException as failure:
+            # An answer, whatever it was: what becomes of the devbox is the caller's to decide. A replay has none.
+            if isinstance(failure, Exception) or self._taping.recorded_on() is not None:
+                del self._alive[source.devbox_id]
+                running.started.native.close()
             raise
 
     def _make_ready(self, running: Running, *, source: Source) -> None:

@@ -38,22 +38,28 @@ class Recorded:
         self._wide = WideFixtures(recorder)
         self._went_well = False
         self._was_skipped = False
-        self._dummies = Dummies(os.environ) if recorder.target is Target.REPLAY else None
+        self._dummies = Dummies(os.environ) if recorder.plays and not recorder.beside else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         self._went_well, self._was_skipped = True, False
-        self._recorder.begin(item.nodeid)
-        if not self._recorder.is_open:
+        self._recorder.begin(item.nodeid, here=item.config.invocation_params.dir)
+        if self._recorder.beside and self._recorder.plays:
+            self._dummies = Dummies(os.environ)
+        if not self._recorder.is_open and not self._recorder.is_alone:
             _ask_for_studio(item)
-        self._wide.check(item)
         return (yield)
+
+    # Within other plugins' wrappers: the ends of those need their beginnings. Pytest looks at such names only.
+    @pytest.hookimpl(specname="pytest_runtest_setup", tryfirst=True)
+    def pytest_wide_fixtures(self, item: pytest.Item) -> None:
+        self._wide.check(item)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
-        if request.scope == "function" or not self._recorder.is_open:
+        if request.scope == "function" or self._recorder.is_alone or not self._recorder.is_open:
             return (yield)
         with self._wide.set_up(fixturedef, request):
             return (yield)
@@ -65,6 +71,9 @@ class Recorded:
         except BaseException:
             self._recorder.end(keep=False)
             raise
+        finally:
+            if self._recorder.beside:
+                self._remove_dummies()
         problems = self._recorder.end(keep=self._went_well, was_skipped=self._was_skipped)
         if problems:
             pytest.fail("\n".join(problems), pytrace=False)
@@ -106,6 +115,9 @@ class Recorded:
     # After the last test has ended, with the fixtures of the session.
     def pytest_unconfigure(self) -> None:
         self._recorder.close()
+        self._remove_dummies()
+
+    def _remove_dummies(self) -> None:
         if self._dummies is not None:
             self._dummies.remove()
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from pytest_runloop.recording.before import command, recorded_target, typed
 from pytest_runloop.recording.others import Other
 from pytest_runloop.recording.recorder import Recorder
 
@@ -42,16 +43,23 @@ class WideFixtures:
         request.addfinalizer(lambda: teardown.enter_context(cassette.open()))
 
     def check(self, item: pytest.Item) -> None:
-        """Refuse a test that records with a fixture that was replayed, or the other way round."""
+        """Refuse a test that is real with a fixture that was replayed, or the other way round."""
         for name in getattr(item, "fixturenames", ()) if self._live else ():
             cassette = self._live.get(name)
             if cassette is None or not cassette.job.touched:
                 continue
             was_replayed = cassette.job.mode.value == "replay"
             if was_replayed is not self._recorder.vein().is_replay:
-                did, does = ("was replayed", "records") if was_replayed else ("was recorded", "replays")
-                reason = f"{item.nodeid} {does}, but its fixture {name} {did} for an earlier test; record all of its "
-                pytest.fail(f"{reason}tests together: --runloop-record=all", pytrace=False)
+                did, does = ("was replayed", "is real") if was_replayed else ("was recorded", "replays")
+                reason = f"{item.nodeid} {does}, but its fixture {name} {did} for an earlier test"
+                remedy = command(self._modules(item, name), recorded_target(cassette.job.path), known=True)
+                pytest.fail(f"{reason}; record all of its tests together:\n  {remedy}", pytrace=False)
+
+    def _modules(self, item: pytest.Item, name: str) -> list[str]:
+        """Return where the tests of the run are that have a fixture, as a user types it."""
+        ids = (test.nodeid for test in item.session.items if name in getattr(test, "fixturenames", ()))
+        files = sorted({nodeid.partition("::")[0] for nodeid in ids})
+        return [typed(file, root=self._recorder.root, here=item.config.invocation_params.dir) for file in files]
 
     def _end(self, name: str, cassette: Other, teardown: ExitStack) -> None:
         teardown.close()

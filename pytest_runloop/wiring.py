@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -47,6 +47,7 @@ class Wiring:
         base_url: Where the live target is.
         emulator: This process's hold on the run's emulator.
         recorder: The cassettes of this process; None if nothing is recorded or replayed.
+        beside: What tests that have a cassette use instead, if the target is for those that have none.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Wiring:
         terms: Terms | None = None,
         root: Path | None = None,
         tell: Callable[[str], None] = lambda _: None,
+        beside: bool = False,
     ) -> None:
         """Decide the target; start nothing.
 
@@ -68,6 +70,7 @@ class Wiring:
             terms: What was asked of the sandboxes; nothing in particular if left out.
             root: The directory that cassettes count from; by default the current one.
             tell: Shows a line to the person who waits.
+            beside: Whether there is another, for tests without a cassette.
         """
         self.run = run
         self._terms = terms or Terms()
@@ -77,7 +80,29 @@ class Wiring:
         self.target = Target(choice) if choice != "auto" else Target.LIVE if self._api_key else Target.EMULATOR
         state = environ.get("PYTEST_RUNLOOP_STATE", "")
         self.emulator = LocalEmulator(run, state=Path(state).absolute() if state else None)
-        self.recorder = self._recorder(root or Path())
+        self._root = root or Path()
+        self.recorder = self._recorder(beside=beside)
+        self.beside: Wiring | None = None
+        self._is_auto = choice == "auto"
+
+    @property
+    def now(self) -> Wiring:
+        """What the running test uses."""
+        beside = self.beside
+        return self if beside is None or beside.recorder is None or not beside.recorder.plays else beside
+
+    def play_what_there_is(self, tests: Iterable[tuple[Path, str]]) -> Recorder | None:
+        """Have tests that have a cassette replayed, if that was left open and one of them has; return their recorder.
+
+        Args:
+            tests: The files and node ids of all.
+        """
+        if not self._is_auto or self.recorder is not None or not _any_cassette(self._root, tests):
+            return None
+        self.beside = Wiring(
+            Target.REPLAY.value, environ={}, run=self.run, terms=self._terms, root=self._root, beside=True
+        )
+        return self.beside.recorder
 
     def endpoint(self) -> Endpoint:
         """Return where requests go, starting the emulator if that is the target and nobody has.
@@ -161,12 +186,12 @@ class Wiring:
             habits=Habits(alone=True, ages=not vein.is_replay, clean=self.recorder.clean),
         )
 
-    def _recorder(self, root: Path) -> Recorder | None:
+    def _recorder(self, *, beside: bool) -> Recorder | None:
         if self.target is not Target.REPLAY and self._terms.record is Record.NONE:
             return None
         from pytest_runloop.recording.recorder import Recorder
 
-        return Recorder(root=root, target=self.target, record=self._terms.record)
+        return Recorder(root=self._root, target=self.target, record=self._terms.record, beside=beside)
 
     def _gate(self) -> Gate | None:
         most = self._terms.most_devboxes
@@ -202,3 +227,18 @@ def _replay() -> Endpoint:
     from pytest_runloop.recording.dummies import DUMMIES
 
     return Endpoint(target=Target.REPLAY, base_url=RUNLOOP_URL, api_key=DUMMIES["RUNLOOP_API_KEY"])
+
+
+def _any_cassette(root: Path, tests: Iterable[tuple[Path, str]]) -> bool:
+    found: dict[Path, bool] = {}
+    for file, test in tests:
+        folder = file.parent / "cassettes"
+        if folder not in found:
+            found[folder] = folder.is_dir()
+        if found[folder]:
+            from pytest_runloop.cassettes.files import names
+            from pytest_runloop.recording.before import is_ours
+
+            if is_ours(root / names.own(test)):
+                return True
+    return False

@@ -102,6 +102,13 @@ class Places:
         named = {origin.host for origin in self._roots} | ({_split(openai)[0].host} if openai else set())
         return name in named or name in self._hosts
 
+    def host_of(self, name: str) -> str:
+        """Return the host whose requests are recorded under a name; the usual one of several."""
+        openai = os.environ.get(OPENAI_BASE_URL)
+        if name == OPENAI and openai:
+            return _split(openai)[0].host
+        return next((origin.host for origin, root in self._roots.items() if root.name == name), name)
+
     def find(self, url: Url) -> tuple[str, str] | None:
         """Return host and path under which a request is recorded, or None."""
         origin = Origin(url.scheme, url.host, url.port)

@@ -48,8 +48,7 @@ class Scrub:
         """
         old = document.read(path)
         scrubber = self._scrubber.scoped()
-        scrubber.learn(old.exchanges)
-        new = Cassette(header=old.header, exchanges=tuple(map(scrubber.exchange, old.exchanges)))
+        new = Cassette(header=old.header, exchanges=scrubber.exchanges(old.exchanges))
         said = [f"{path}: {line}" for line in _changes(old, new)]
         if old.header is None:
             said.append(f"{path}: written in the format of this plugin, which has no headers of requests")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_runloop.cassettes.files import document
+from pytest_runloop.cassettes.files import atomic, document
 from pytest_runloop.cassettes.files.names import BODIES, CASSETTES
 from pytest_runloop.cli.shelves import below
 from pytest_runloop.errors import CassetteError
@@ -43,8 +43,13 @@ def plan(root: Path) -> Plan:
     notes: list[str] = []
     stale = list(_stale(root, notes))
     orphans = list(_orphans(root, stale, notes))
-    reasons = [(path, "used by no test") for path in stale] + [(path, "used by no cassette") for path in orphans]
-    return Plan(doomed=[(path.relative_to(root), reason) for path, reason in reasons], notes=notes)
+    reasons = {
+        "used by no test": stale,
+        "used by no cassette": orphans,
+        "half written by a run that was killed": _left(root),
+    }
+    doomed = [(path.relative_to(root), reason) for reason, paths in reasons.items() for path in paths]
+    return Plan(doomed=doomed, notes=notes)
 
 
 def carry_out(what: Plan) -> None:
@@ -87,3 +92,8 @@ def _orphans(root: Path, stale: Sequence[Path], notes: list[str]) -> Iterator[Pa
             )
             continue
         yield from (path for path in sorted(folder.iterdir()) if _BODY.fullmatch(path.name) and path.name not in used)
+
+
+def _left(root: Path) -> Iterator[Path]:
+    for folder in sorted(path for path in root.rglob(CASSETTES) if path.is_dir()):
+        yield from (path for path in sorted(folder.rglob(".*")) if path.is_file() and atomic.is_left(path))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,11 @@ def there_is(path: Path) -> bool:
     return path.exists() or any(path.with_suffix(suffix).exists() for suffix in _OF_VCRPY)
 
 
+def is_ours(path: Path) -> bool:
+    """Tell whether there is a cassette of ours: other tools have theirs at the same places."""
+    return _TARGET.search(_head(path)) is not None
+
+
 def stamp(path: Path) -> tuple[int, int] | None:
     """Return what changes when a cassette is written; None if there is none."""
     try:
@@ -33,24 +40,36 @@ def stamp(path: Path) -> tuple[int, int] | None:
 
 def recorded_target(path: Path) -> str:
     """Return where a cassette was recorded; where anybody can record it, if it does not say so."""
-    try:
-        with path.open("rb") as file:
-            found = _TARGET.search(file.read(_HEAD))
-    except OSError:
-        found = None
+    found = _TARGET.search(_head(path))
     return found[1].decode() if found else Target.EMULATOR.value
 
 
-def command(test: str, target: str, *, known: bool) -> str:
-    """Return what records a test.
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""
+
+
+def typed(test: str, *, root: Path, here: Path) -> str:
+    """Return a node id or a file, which counts from *root*, as a user types it *here*."""
+    if here == root or here.anchor != root.anchor:
+        return test
+    file, mark, name = test.partition("::")
+    return f"{os.path.relpath(root / file, here)}{mark}{name}"
+
+
+def command(tests: Sequence[str], target: str, *, known: bool) -> str:
+    """Return what records tests.
 
     Args:
-        test: Its node id.
+        tests: Their node ids or files, as a user types them.
         target: Where.
-        known: Whether it has a cassette already.
+        known: Whether they have cassettes already.
     """
     record = Record.ALL if known else Record.ONCE
-    return f"pytest --runloop-target={target} --runloop-record={record.value} {shlex.quote(test)}"
+    return f"pytest --runloop-target={target} --runloop-record={record.value} {shlex.join(tests)}"
 
 
 def told(job: Job, problems: list[str]) -> list[str]:

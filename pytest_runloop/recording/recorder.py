@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from pytest_runloop import tape
 from pytest_runloop.cassettes.files import names
 from pytest_runloop.errors import CassetteError
-from pytest_runloop.recording.before import command, recorded_target, stamp, there_is, told
+from pytest_runloop.recording.before import command, is_ours, recorded_target, stamp, there_is, told, typed
 from pytest_runloop.recording.others import Other, Vein
 from pytest_runloop.recording.stage import set_up
 from pytest_runloop.target import RUNLOOP_URL, Endpoint, Record, Target
@@ -34,16 +34,19 @@ class Recorder:
         root: The directory that node ids and cassettes count from.
         target: Where requests go that are not replayed.
         record: What is recorded.
+        beside: Whether tests that have no cassette are let alone, though the target is a replay.
+        is_alone: Whether the running test is one of these.
         counts: How many tests replayed, recorded or verified something, or were skipped or deselected.
         used: The cassettes of this run, from the root; a folder ends with a slash.
         written: Those that were written.
         refusal: Makes what is raised when something is refused; by default, nothing that a test runner would know.
     """
 
-    def __init__(self, *, root: Path, target: Target, record: Record) -> None:
+    def __init__(self, *, root: Path, target: Target, record: Record, beside: bool = False) -> None:
         self.root = root
         self.target = target
         self.record = record
+        self.beside = beside
         self.counts: Counter[str] = Counter()
         self.used: set[str] = set()
         self.written: set[str] = set()
@@ -51,9 +54,10 @@ class Recorder:
         self._studio: Studio | None = None
         self._scrubber: Scrubber | None = None
         self._fails_on_unplayed = True
-        self._test = ""
+        self._test = self._typed = ""
         self._keys: set[str] = set()
         self._is_over = True
+        self.is_alone = False
         self._running: Job | None = None
         self._has_folder: dict[str, bool] = {}
         self._others: dict[tuple[Path, Mode], Job] = {}
@@ -66,6 +70,11 @@ class Recorder:
     def is_open(self) -> bool:
         """Whether traffic is looked at."""
         return self._studio is not None
+
+    @property
+    def plays(self) -> bool:
+        """Whether nothing of the running test is real, with a cassette or without."""
+        return self.target is Target.REPLAY and not self.is_alone
 
     @property
     def studio(self) -> Studio:
@@ -82,8 +91,8 @@ class Recorder:
     def open(self, config: CassetteConfig) -> None:
         """Look at all traffic, as a project wants it, until ``close``."""
         self._fails_on_unplayed = config.unplayed == "fail"
-        is_replay = self.target is Target.REPLAY
-        self._studio, self._scrubber = set_up(config, base_url=RUNLOOP_URL, replay=is_replay, refusal=self.refusal)
+        replay = self.target is Target.REPLAY and not self.beside
+        self._studio, self._scrubber = set_up(config, base_url=RUNLOOP_URL, replay=replay, refusal=self.refusal)
         self._studio.ask(self._own)
         self._studio.install()
 
@@ -114,13 +123,13 @@ class Recorder:
 
     # ── the running test ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, test: str) -> None:
-        """Make a test the running one; its cassette is looked for once it sends something."""
-        self._test = test
+    def begin(self, test: str, *, here: Path | None = None) -> None:
+        """Make a test of a run started *here* the running one; its cassette is looked for once it sends something."""
+        self._test, self._typed = test, typed(test, root=self.root, here=here or self.root)
         self._is_over = False
+        self.is_alone = self.beside and not is_ours(self.root / names.own(test))
         self._keys.clear()
-        for job in [job for job in self._heard if job.closed]:
-            del self._heard[job]
+        self._heard = {job: heard for job, heard in self._heard.items() if not job.closed}
 
     def note(self, key: str) -> None:
         """Have the running test's cassette say for which description of a sandbox it was recorded."""
@@ -155,7 +164,7 @@ class Recorder:
     def vein(self) -> Vein:
         """Return what the running test shares with others."""
         job = None if self.target is Target.REPLAY else self._own()
-        is_replay = self.target is Target.REPLAY if job is None else job.mode.value == "replay"
+        is_replay = self.plays if job is None else job.mode.value == "replay"
         return Vein(is_replay, str(names.prepared(self._test, "").parent.parent))
 
     def refused(self) -> list[str]:
@@ -166,7 +175,7 @@ class Recorder:
             if len(job.misses) > heard:
                 told += [miss.message for miss in job.misses[heard:]]
                 self._heard[job] = len(job.misses)
-        if self._studio is not None and self._studio.misses:
+        if self._studio is not None:
             told += [miss.message for miss in self._studio.misses]
             self._studio.misses.clear()
         return told
@@ -223,7 +232,7 @@ class Recorder:
     def _own(self) -> Job | None:
         """Return the running test's cassette; None if none is running."""
         with self._lock:
-            if self._running is None and not self._is_over:
+            if self._running is None and not self._is_over and not self.is_alone:
                 path = self.root / names.own(self._test)
                 replays = self.record is Record.NONE or (self.record is Record.ONCE and there_is(path))
                 self._running = self._job(path, "test", self._test, replays=replays)
@@ -256,7 +265,7 @@ class Recorder:
             what=what,
             name=name,
             mode=Mode.REPLAY if replays else real,
-            command=command(self._test, recorded_target(path), known=there_is(self.root / names.own(self._test))),
+            command=command([self._typed], recorded_target(path), known=there_is(self.root / names.own(self._test))),
             target=self.target.value,
             keys=keys or {},
         )
@@ -285,9 +294,7 @@ class Recorder:
     def recorded_on(self) -> Target | None:
         """Return where the requests of this place were recorded, if they are replayed."""
         job = self._current()
-        if job is None or job.mode.value != "replay":
-            return None
-        return Target(recorded_target(job.path))
+        return Target(recorded_target(job.path)) if job is not None and job.mode.value == "replay" else None
 
     def _current(self) -> Job | None:
         return cast("Job | None", tape.CURRENT.get()) or self._own()

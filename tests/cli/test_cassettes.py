@@ -235,6 +235,21 @@ def test_prune_deletes_what_is_unused_and_nothing_that_has_changed_since(
     assert sorted(path.name for path in tmp_path.rglob("tests/**/*.*")) == ["test_again.json", used.name]
 
 
+def test_prune_deletes_what_killed_runs_left_half_written(run: Run, write: Callable[..., Path], tmp_path: Path) -> None:
+    path = tmp_path / write("test_x.json", ("true", ""))
+    dying = "import os, pathlib, sys; from pytest_runloop.cassettes.files import atomic; "
+    dying += "pathlib.Path.replace = lambda *_: os._exit(9); atomic.replace(pathlib.Path(sys.argv[1]), b'{')"
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", dying, path], check=False).returncode == 9
+    left, busy = sorted(set(path.parent.iterdir()) - {path})
+    os.utime(left, (time.time() - 3600,) * 2)
+
+    done = run("prune")
+
+    assert f"{left.relative_to(tmp_path)}  half written by a run that was killed" in done.stdout
+    assert set(path.parent.iterdir()) == {path, busy}
+
+
 def test_prune_keeps_bodies_beside_a_damaged_cassette(run: Run, write: Callable[..., Path], tmp_path: Path) -> None:
     path = write("test_x.json", ("seq", "\n".join(map(str, range(5000)))))
     (tmp_path / path).write_text("{")

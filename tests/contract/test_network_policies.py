@@ -94,6 +94,17 @@ def test_ranges_of_addresses_are_kept(policy: Policy) -> None:
     assert (rule.ports[0].port, rule.ports[0].end_port, rule.ports[0].protocol) == (443, 445, "TCP")
 
 
+def test_addresses_of_objects_need_a_policy_that_allows_all(
+    emulator: Service, sdk: RunloopSDK, policy: Policy, create: Create
+) -> None:
+    """Network policies: contents of objects are outside as well."""
+    one = sdk.storage_object.upload_from_text("text", name="outside")
+    devbox = create(launch_parameters={"network_policy_id": policy(allowed_hostnames=["127.0.0.1"]).id})
+
+    assert refused(devbox, f"'{one.get_download_url().download_url}'")
+    one.delete()
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [

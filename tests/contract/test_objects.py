@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from runloop_api_client import BadRequestError, NotFoundError, RunloopSDK
-from runloop_api_client.sdk import StorageObject
+from runloop_api_client.sdk import Devbox, StorageObject
 from runloop_api_client.types import ObjectDownloadURLView, ObjectListView, ObjectView
 
 from tests.contract.conftest import Service
@@ -167,7 +167,52 @@ def test_a_deleted_object_can_not_be_downloaded(sdk: RunloopSDK, upload: Upload)
         one.get_download_url()
     with pytest.raises(NotFoundError):
         sdk.storage_object.from_id("obj_none").get_download_url()
-    assert not httpx.get(url).is_success
+    assert httpx.get(url).status_code == 404
+
+
+def test_a_devbox_uses_addresses_too(sdk: RunloopSDK, devbox: Devbox) -> None:
+    """Storage object API: presigned addresses are for whoever has them."""
+    one = sdk.storage_object.create(name="from-devbox", content_type="text")
+
+    put = devbox.cmd.exec(f"printf 'from a devbox' | curl -sSf -T - '{one.upload_url}'")
+    one.complete()
+    got = devbox.cmd.exec(f"curl -sSf '{one.get_download_url().download_url}'")
+
+    assert (put.exit_code, put.stderr()) == (0, "")
+    assert got.stdout() == one.download_as_text() == "from a devbox"
+    one.delete()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/devboxes"),
+        ("GET", "/_emulator/trouble"),
+        ("GET", "/_emulator/objects/../../v1/devboxes?a"),
+        ("GET", "/_emulator/objects/x?a HTTP/1.1\\r\\nA: \\n\\nGET /v1/devboxes"),
+    ],
+)
+def test_a_devbox_reaches_nothing_else_of_the_emulator(
+    emulator: Service, devbox: Devbox, method: str, path: str
+) -> None:
+    """The emulator's own promise: only objects are behind its port in a devbox, also for who has the key."""
+    url = httpx.URL(emulator.base_url)
+    head = f"{method} {path} HTTP/1.1\\r\\nHost: a\\r\\nAuthorization: Bearer {emulator.api_key}\\r\\n\\r\\n"
+
+    said = devbox.cmd.exec(f"exec 3<>/dev/tcp/127.0.0.1/{url.port}; printf '{head}' >&3; cat <&3").stdout()
+
+    assert said.startswith("HTTP/1.1 502 ")
+    assert "has_more" not in said
+
+
+def test_a_part_of_a_content_can_be_had(upload: Upload) -> None:
+    """Storage object API: presigned storage answers a Range with 206."""
+    url = upload(b"0123456789").get_download_url().download_url
+
+    part = httpx.get(url, headers={"Range": "bytes=2-4"})
+
+    assert (part.status_code, part.content, part.headers["content-range"]) == (206, b"234", "bytes 2-4/10")
+    assert httpx.get(url, headers={"Range": "bytes=10-"}).status_code == 416
 
 
 def test_addresses_need_no_key_but_their_signature(upload: Upload) -> None:

@@ -103,3 +103,13 @@ def test_a_config_is_created_once(sdk: RunloopSDK) -> None:
 
     assert again.id == first.id
     first.delete()
+
+
+def test_a_secret_is_created_once(client: Runloop) -> None:
+    """Retries: likewise for secrets."""
+    name, key = uuid.uuid4().hex, uuid.uuid4().hex
+    first = client.secrets.create(name=name, value="a", idempotency_key=key)
+    again = client.secrets.create(name=name, value="a", idempotency_key=key)
+
+    assert again.id == first.id
+    client.secrets.delete(name)

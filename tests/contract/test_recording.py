@@ -254,7 +254,7 @@ def test_a_call_that_is_not_recorded_fails_at_once(booth: Booth, call: Callable[
 
     assert isinstance(result, Unrecorded)
     assert [miss.message for miss in job.misses] == [result.message]
-    assert took[0] < 0.5
+    assert took[0] < 5  # the SDK tries for half a minute
 
 
 def test_a_creation_that_is_not_recorded_fails_at_once(booth: Booth) -> None:
@@ -312,7 +312,7 @@ def test_what_the_sdk_swallows_is_held_and_everything_after_it_fails(booth: Boot
         began = time.perf_counter()
         with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the SDK makes of it
             await session.exec("echo recorded")
-        assert time.perf_counter() - began < 0.5
+        assert time.perf_counter() - began < 5  # as above
         await session.exec("echo recorded")
 
     result, job, _ = booth.replay(then)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runloop.emulator.machine.account import ROOT
+from pytest_runloop.emulator.machine.account import ROOT, Account
 from pytest_runloop.emulator.machine.machine import Machine
 from tests.machine.conftest import Lab
 
@@ -36,7 +36,7 @@ def test_the_hosts_environment_is_not_there(lab: Lab, monkeypatch: pytest.Monkey
     seen = lab.run(machine, "env; cat /proc/*/environ /proc/*/cmdline").stdout
 
     assert "leaked" not in seen
-    assert "bwrap" in seen
+    assert "exec 2>/dev/null; printf init" in seen
     assert os.fsdecode(Path(__file__).parents[2]) not in seen
 
 
@@ -45,7 +45,26 @@ def test_the_hosts_processes_are_not_there(lab: Lab) -> None:
 
     seen = lab.run(machine, "ps -e -o comm=; true").stdout.split()
 
-    assert set(seen) == {"bwrap", "sleep", "bash", "ps"}
+    assert set(seen) == {"init", "bash", "ps"}
+
+
+@pytest.mark.parametrize("account", [Account(), ROOT])
+@pytest.mark.parametrize("kill", ["pkill sleep", "killall5 -9", "kill -9 1", "kill -9 -1", "pkill -9 'bash|init'"])
+def test_nothing_that_is_killed_inside_ends_the_machine(lab: Lab, account: Account, kill: str) -> None:
+    _, machine = lab.boot(account)
+
+    lab.run(machine, f"sleep 60 & {kill}; true")
+
+    assert lab.run(machine, "echo on").stdout == "on\n"
+
+
+def test_orphans_are_reaped(lab: Lab) -> None:
+    _, machine = lab.boot(ROOT)
+    lab.run(machine, "for i in $(seq 20); do (setsid true &); done")
+
+    left = "for i in $(seq 200); do ps -e -o stat= | grep -q Z || exit 0; sleep 0.05; done; exit 1"
+
+    assert lab.run(machine, left).code == 0
 
 
 def test_no_process_has_a_descriptor_of_the_emulator(lab: Lab) -> None:

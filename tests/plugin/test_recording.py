@@ -185,6 +185,49 @@ def test_what_was_never_recorded_fails_with_the_command_that_does(
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_the_command_is_typed_as_from_here(
+    project: pytest.Pytester, write: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("""
+    def test_it():
+        ask("one")
+    """)
+    project.makeini("[pytest]")
+    monkeypatch.chdir(project.mkdir("docs"))
+
+    result = project.runpytest_inprocess(REPLAY, "../test_it.py")
+
+    result.stdout.fnmatch_lines(["*pytest --runloop-target=emulator --runloop-record=once ../test_it.py::test_it"])
+
+
+def test_a_fixture_that_was_recorded_for_another_test_is_told_with_the_command(
+    project: pytest.Pytester, write: Callable[[str], None]
+) -> None:
+    write("""
+    import pytest
+
+    @pytest.fixture(scope="module")
+    def model():
+        return ask("begin")
+
+    def test_one(model):
+        ask("one")
+
+    def test_two(model):
+        ask("two")
+    """)
+    project.runpytest_inprocess(*RECORD, "-k", "two").assert_outcomes(passed=1, deselected=1)
+
+    refused = project.runpytest_inprocess(*RECORD, "-p", "no:cacheprovider")
+
+    # No error beside it, such as of plugins that have not begun.
+    refused.assert_outcomes(passed=1, errors=1)
+    (command,) = (line.split()[1:] for line in refused.outlines if line.startswith("  pytest "))
+    assert command == [*ALL, "test_it.py"]
+    project.runpytest_inprocess(*command).assert_outcomes(passed=2)
+    project.runpytest_inprocess(REPLAY).assert_outcomes(passed=2)
+
+
 def test_a_refusal_in_teardown_fails_the_test(project: pytest.Pytester, write: Callable[[str], None]) -> None:
     write(
         """

@@ -100,7 +100,7 @@ def test_what_has_changed_fails_and_the_next_test_is_none_the_worse(
         "test_it.py::test_upload: no recording answers upload #1 to devbox *: the file's content differs",
         "    +   NAME: new",
         "cassettes/test_it/shared/module-user-*: nothing is recorded, and the first thing it did was to create *",
-        f"cassettes/prepared/*: nothing is recorded, * was to look for disk snapshots prepared under key {'?' * 32}",
+        f"cassettes/prepared/*: * was to look for disk snapshots prepared under key {'?' * 32} (*)",
         "    pytest --runloop-target=emulator --runloop-record=all test_it.py::test_setup",
     ):
         assert fnmatch.filter(result.outlines, words), words

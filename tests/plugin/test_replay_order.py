@@ -155,6 +155,15 @@ def test_what_is_refused_while_a_devbox_is_resumed_or_forked_is_nobody_else_s(pr
         assert {test for how, test in told if how == "PASSED"} - broken == set(named(*WELL)), order
 
 
+def test_what_could_not_be_resumed_is_not_missed_at_the_end_of_the_run(project: pytest.Pytester) -> None:
+    project.makepyfile(test_it=f"{SUSPENDED}\n    def test_last(): ...\n")
+    run(project, EMULATOR, "--runloop-record=all", *named("resume[]", "last")).assert_outcomes(passed=2)
+    path = Path("cassettes/test_it/test_resume[].json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "interactions": []}))
+
+    run(project, REPLAY, *named("resume[]", "last")).assert_outcomes(errors=1, passed=1)
+
+
 def lose(path: Path, what: str) -> None:
     """Take from a cassette the requests that end with a word, the last one of a path's or its beginning."""
     recorded = json.loads(path.read_text())

@@ -15,6 +15,9 @@ from dataclasses import replace
 from pytest_runloop.cassettes.exchange import Exchange, Request, Response
 
 _LONG_HEX = re.compile(r"[0-9a-f]{12,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TELLING = re.compile(r"(?=.*\d).{8,}", re.DOTALL)
+"""What may mean something else elsewhere, so that nothing is written as it was only because it holds this."""
+
 _FIRST = -1
 
 
@@ -30,11 +33,12 @@ def merged(
     slots = _Slots(old, key_of)
     keys = [key_of(exchange.request) for exchange in new]
     places = [slots.take(key) for key in keys]
-    spelled = _Respelling(
+    made_up = [
         (volatile_of(old[place].request), volatile_of(exchange.request))
         for exchange, place in zip(new, places, strict=True)
         if place is not None
-    )
+    ]
+    spelled, compared = _Respelling(made_up, _LONG_HEX), _Respelling(made_up, _TELLING)
     followers: dict[int, list[Exchange]] = defaultdict(list)
     written: dict[int, Exchange] = {}
     anchors = _Anchors()
@@ -43,7 +47,7 @@ def merged(
             followers[anchors.of(key)].append(exchange)
             continue
         anchors.move(key, place)
-        is_same = _same(old[place].response, exchange.response, same_answer)
+        is_same = _same(old[place].response, compared.exchange(exchange).response, same_answer)
         written[place] = old[place] if is_same else exchange
     ordered = list(followers[_FIRST])
     for place in sorted(written):
@@ -88,13 +92,13 @@ class _Respelling:
     Without this a recording that is half old and half new would speak of one session under two names.
     """
 
-    def __init__(self, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> None:
+    def __init__(self, pairs: Iterable[tuple[Sequence[str], Sequence[str]]], which: re.Pattern[str]) -> None:
         found: dict[str, str] = {}
         taken: set[str] = set()
         for before, now in pairs:
             for old, new in zip(before, now, strict=False):
                 # A short value, or a word, may mean something else elsewhere.
-                if _LONG_HEX.fullmatch(new) and _LONG_HEX.fullmatch(old) and new not in found and old not in taken:
+                if which.fullmatch(new) and which.fullmatch(old) and new not in found and old not in taken:
                     found[new] = old
                     taken.add(old)
         self._spelled: Mapping[str, str] = {new: old for new, old in found.items() if new != old}

@@ -29,8 +29,8 @@ class CassetteSerializer:
     """
 
     def __init__(self, directory: Path) -> None:
-        """Use a directory ``cassettes``, whose ``bodies`` its cassettes share."""
-        self._bodies = Path(directory) / BODIES
+        """Use the directory of a cassette, or that of all of them, whose ``bodies`` they share."""
+        self._bodies = document.bodies_beside(Path(directory) / BODIES)
 
     def serialize(self, cassette_dict: Mapping[str, Any]) -> str:
         """Return the text of what vcrpy recorded."""

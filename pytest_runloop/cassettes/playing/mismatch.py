@@ -23,12 +23,15 @@ SDKS = ("openai-agents", "runloop-api-client")
 
 _MADE_UP = re.compile(
     r"(?P<uuid>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)"
-    r"|(?P<hex>(?<![0-9A-Za-z])(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{6,64}(?![0-9A-Za-z]))"
+    r"|(?P<hex>(?<![0-9A-Za-z])(?<!, sha256 )(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{6,64}(?![0-9A-Za-z]))"
     r"|(?P<date>\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?)"
-    r"|(?P<number>(?<![0-9A-Za-z.])\d{5,}(?:\.\d+)?(?![0-9A-Za-z]))"
+    r"|(?P<number>(?<![0-9A-Za-z.])\d{5,}(?:\.\d+)?(?![0-9A-Za-z])(?! bytes, sha256 ))"
     r"|(?P<tmp>(?<=/tmp/tmp)[0-9a-z_]{8}\b|(?<=/pytest-)\d+\b)"
 )
-"""What looks as if it were made up anew in each run."""
+"""What looks as if it were made up anew in each run; the digest of a content does not."""
+
+_ISSUED = re.compile(r"\b(?:dbx|snp|bpt)_[0-9A-Za-z]+")
+"""Ids that are the same in every replay, and other ones when what they stand for is recorded again."""
 
 _PATTERNS = {
     "uuid": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
@@ -39,6 +42,8 @@ _PATTERNS = {
 }
 _NAME = re.compile(r"\s*(?:- )?(?:\w+: )?")
 _SHOWN_BEFORE = 16
+_LONGEST_READ = 1 << 18
+"""Characters that differ. More are not looked through for what may be made up."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,14 @@ def explain(request: Request, tape: Tape, command: str) -> str:
         command: What records it again.
     """
     near = nearness.closest(request, tape.shelf)
-    verdict = _verdict(request, tape, near)
+    is_new = near is not None and near not in tape.shelf.same(request)
+    meant = nearness.texts(near.exchange.request, request, tape.shelf) if near is not None and is_new else None
+    verdict = _verdict(request, tape, near, meant)
     call, asked = words.numbered(request, _number(request, tape)), words.of(request)
     said = [
         f"{tape.label}: no recording answers {call}: {verdict.head}",
         *([f"  asked now: {asked}"] if asked != call else []),
-        *_nearest(request, tape, near),
+        *_nearest(request, tape, near, meant),
         f"  {verdict.why}",
         f"  {_progress(tape)}",
         f"  cassette: {tape.path}{_origin(tape)}",
@@ -75,7 +82,7 @@ def explain(request: Request, tape: Tape, command: str) -> str:
     return "\n".join(said)
 
 
-def _verdict(request: Request, tape: Tape, near: Slot | None) -> _Verdict:
+def _verdict(request: Request, tape: Tape, near: Slot | None, meant: tuple[str, str] | None) -> _Verdict:
     upgrade = _upgrade(request, tape)
     same = tape.shelf.same(request)
     if same:
@@ -83,7 +90,7 @@ def _verdict(request: Request, tape: Tape, near: Slot | None) -> _Verdict:
     if near is None:
         return _Verdict("it was not recorded", f"nothing like it was recorded{upgrade or '.'}")
     differs = _differs(near.exchange.request, request)
-    made_up = _made_up(near.exchange.request, request, tape)
+    made_up = _made_up(*meant) if meant is not None else None
     if made_up is not None:
         return _Verdict(differs, *made_up)
     if upgrade:
@@ -125,10 +132,18 @@ def _part_of_command(old: str, new: str) -> str:
     return "account" if one.user != other.user else "directory"
 
 
-def _made_up(recorded: Request, asked: Request, tape: Tape) -> tuple[str, str] | None:
-    """Return why two requests may mean the same after all, and the rule that would make them."""
-    old, new = nearness.texts(recorded, asked, tape.shelf)
-    if _MADE_UP.sub("", old) != _MADE_UP.sub("", new):
+def _made_up(old: str, new: str) -> tuple[str, str] | None:
+    """Return why two texts may mean the same after all, and the rule that would make them."""
+    if _ISSUED.sub("", old) == _ISSUED.sub("", new):
+        return (
+            "only ids differ: what this test shares or is prepared from was recorded again, and this test was not.",
+            "",
+        )
+    if old.count("\n") != new.count("\n"):
+        return None
+    lines = zip(old.split("\n"), new.split("\n"), strict=True)
+    old, new = ("\n".join(side) for side in zip(("", ""), *(pair for pair in lines if pair[0] != pair[1]), strict=True))
+    if max(len(old), len(new)) > _LONGEST_READ or _MADE_UP.sub("", old) != _MADE_UP.sub("", new):
         return None
     pairs = zip(_MADE_UP.finditer(old), _MADE_UP.finditer(new), strict=False)
     differing = [(was, now) for was, now in pairs if was[0] != now[0]]
@@ -173,14 +188,14 @@ def _running(name: str) -> str:
         return ""
 
 
-def _nearest(request: Request, tape: Tape, near: Slot | None) -> Sequence[str]:
+def _nearest(request: Request, tape: Tape, near: Slot | None, meant: tuple[str, str] | None) -> Sequence[str]:
     if near is None:
         return ()
     recorded = near.exchange.request
     fate = f"played {near.played}×" if near.played > 1 else "played already" if near.played else "not played yet"
     place = f"recording {near.number} of {len(tape.shelf.slots)}, {fate}"
     is_same = any(slot is near for slot in tape.shelf.same(request))
-    diff = [] if is_same else nearness.difference(recorded, request, tape.shelf)
+    diff = [] if is_same else nearness.difference(recorded, request, meant)
     shown = ["", "    --- recorded", "    +++ asked now", *(f"    {line}" for line in diff), ""] if diff else []
     return [f"  closest:   {words.of(recorded)} ({place})", *shown]
 

@@ -43,11 +43,9 @@ def closest(request: Request, shelf: Shelf) -> Slot | None:
     return max(ranked[:_SHORTLIST], key=lambda slot: (_likeness(seen, slot) + _overlap(tokens, slot), not slot.played))
 
 
-def difference(recorded: Request, asked: Request, shelf: Shelf) -> list[str]:
-    """Return a diff of what two requests mean: only what differs, with a line of context."""
-    if max(len(recorded.body), len(asked.body)) > _LONG_BODY and "json" in asked.content_type:
-        return _first_difference(recorded.body, asked.body)
-    return changes(*texts(recorded, asked, shelf))
+def difference(recorded: Request, asked: Request, meant: tuple[str, str] | None) -> list[str]:
+    """Return a diff of what two requests mean, as ``texts`` said: only what differs, with a line of context."""
+    return _first_difference(recorded.body, asked.body) if meant is None else changes(*meant)
 
 
 def changes(old: str, new: str) -> list[str]:
@@ -57,8 +55,10 @@ def changes(old: str, new: str) -> list[str]:
     return [*lines[:_LINES_SHOWN], f"  … and {more} more lines"] if more > 0 else lines
 
 
-def texts(recorded: Request, asked: Request, shelf: Shelf) -> tuple[str, str]:
-    """Return what a recording and a request mean as texts."""
+def texts(recorded: Request, asked: Request, shelf: Shelf) -> tuple[str, str] | None:
+    """Return what a recording and a request mean as texts; None if that is too much to read."""
+    if max(len(recorded.body), len(asked.body)) > _LONG_BODY and "json" in asked.content_type:
+        return None
     now = shelf.text(asked)
     return meaning.of(recorded, shelf.rules).text, now
 

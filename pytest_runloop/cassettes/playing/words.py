@@ -75,7 +75,7 @@ def shortened(text: str, *, limit: int = LONGEST) -> str:
 def fields(request: Request) -> Mapping[str, object]:
     """Return the fields of a JSON body; of any other none, of a very long one only what is said first."""
     if len(request.body) > _LONG_BODY:
-        model = _SAID_MODEL.search(request.body)
+        model = _SAID_MODEL.search(request.body, 0, _LONG_BODY)
         return {"model": model[1].decode()} if model else {}
     try:
         value = json.loads(request.body) if request.body else None
@@ -102,9 +102,10 @@ def _exec(request: Request, match: re.Match[str]) -> Phrase:
 
 
 def _upload(request: Request, match: re.Match[str]) -> Phrase:
-    parts = {part.name: part.content for part in uploads.parts(request.body, content_type=request.content_type)}
-    path, content = parts.get("path", b"a file").decode("utf-8", "replace"), parts.get("file", b"")
-    return Phrase("upload", f"{path} ({_bytes(len(content))})", f"to devbox {match[1]}")
+    parts = {part.name: part for part in uploads.parts(request.body, content_type=request.content_type)}
+    path = parts["path"].content.decode("utf-8", "replace") if "path" in parts else "a file"
+    size = parts["file"].end - parts["file"].start if "file" in parts else 0
+    return Phrase("upload", f"{path} ({_bytes(size)})", f"to devbox {match[1]}")
 
 
 def _file(call: str, preposition: str) -> Callable[[Request, re.Match[str]], Phrase]:

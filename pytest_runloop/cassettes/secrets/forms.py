@@ -95,6 +95,9 @@ def recoded(text: str, cores: dict[str, int], inner: Callable[[str], str]) -> st
 
 
 def _recoded_run(run: str, cores: dict[str, int], inner: Callable[[str], str]) -> str:
+    whole = flattened(run) if "\n" in run or "\\" in run else run
+    if not [core for core in cores if core in whole]:
+        return run
     parts = _BREAK.split(run)
     lines, breaks = parts[::2], [*parts[1::2], ""]
     pieces = []

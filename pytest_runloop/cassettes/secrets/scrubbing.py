@@ -72,10 +72,11 @@ class Scrubber:
         """Learn of a secret that another cassette shows, and this one may mention."""
         self._add(name, value, Source.TOLD)
 
-    def learn(self, exchanges: Iterable[Exchange]) -> None:
-        """Learn what exchanges show to be secret. To be done with all of a cassette before the first is scrubbed."""
-        for exchange in exchanges:
-            self.exchange(exchange)
+    def exchanges(self, exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:
+        """Return all exchanges of a cassette with placeholders: a later one may show what is secret in an earlier."""
+        first = [(exchange, self._version, self.exchange(exchange)) for exchange in exchanges]
+        now = self._version
+        return tuple(done if version == now else self.exchange(exchange) for exchange, version, done in first)
 
     def request(self, request: Request) -> Request:
         """Return a request with placeholders, having learned what it shows to be secret."""
@@ -147,13 +148,15 @@ class Scrubber:
 
     def _scrubbed(self, request: Request, body: bytes, *, is_answer: bool) -> bytes:
         seen = body.decode("latin-1")
-        touched = self._index().touches(seen)
+        index = self._index()
+        touched = index.touches(seen)
         telling = "/v1/secrets" in request.path or may_hold_places(seen) or bool(patterns(seen))
         if not (touched or telling or "secret" in seen or events.is_stream(seen)):
             return body
         parsed = _json(seen)
         if parsed is None:
-            new = tars.changed(seen, lambda part: self._text_body(request, part, is_answer=is_answer))
+            vain = None if touched else index
+            new = tars.changed(seen, lambda part: self._text_body(request, part, is_answer=is_answer, vain=vain))
             return body if new == seen else new.encode("latin-1")
         changed = self._json_body(request, parsed, is_answer=is_answer)
         if changed == parsed:
@@ -170,9 +173,11 @@ class Scrubber:
             return texts_changed(body, self._last(is_answer=True))
         return texts_changed(body, self._last(is_answer=False), command=self._last_of_command)
 
-    def _text_body(self, request: Request, text: str, *, is_answer: bool) -> str:
-        if is_answer:
+    def _text_body(self, request: Request, text: str, *, is_answer: bool, vain: searching.Index | None) -> str:
+        """Return a text with placeholders; *vain* has been looked for in all of it, in vain."""
+        if is_answer and self._index() is not vain:
             text = self._index().hidden(text)
+        before = text
         places = self._places(Source.FOUND if is_answer else Source.SHOWN)
         if _FORM in request.content_type and not is_answer:
             text = dataclasses.replace(places, sure=True).masked(f"&{text}")[1:]
@@ -180,7 +185,8 @@ class Scrubber:
             text = places.masked(text)
         self._learn_patterns(text)
         last = self._last(is_answer=is_answer)
-        text = last(text)
+        if text != before or self._index() is not vain or "secret" in text:
+            text = last(text)
         return events.whole(text, last) if events.is_stream(text) else text
 
     def _last(self, *, is_answer: bool) -> Callable[[str], str]:
@@ -219,9 +225,12 @@ class Scrubber:
     def _today(self, name: str) -> str | None:
         return self._own.today(name) or self._shared.today(name)
 
+    @property
+    def _version(self) -> tuple[int, int]:
+        return self._own.version, self._shared.version
+
     def _index(self) -> searching.Index:
-        version = (self._own.version, self._shared.version)
-        built = self._built
+        version, built = self._version, self._built
         if built is None or built[0] != version:
             with self._lock:
                 built = self._built = (version, searching.index(self._own, self._shared))

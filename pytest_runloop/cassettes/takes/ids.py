@@ -19,6 +19,13 @@ from pytest_runloop.cassettes.exchange import OPENAI, RUNLOOP, Exchange, Request
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _PREFIXED = r"[a-z]{2,10}_[A-Za-z0-9]{6,}"
 _ID = re.compile(rf"(?<![A-Za-z0-9])(?:{_UUID}|{_PREFIXED})(?![A-Za-z0-9])".encode())
+_INSIDE = (
+    re.compile(b"_(?<=[a-z][a-z]_)(?=[A-Za-z0-9]{6})"),
+    re.compile(b"-(?=[0-9a-f]{4}-[0-9a-f]{4}-)"),
+)
+"""What stands after the first letters of an id: found many times faster than what begins with any letter."""
+
+_FIRST_LETTERS, _MOST_LETTERS = b"abcdefghijklmnopqrstuvwxyz0123456789", 11
 _RANDOM = r"(?=[a-z]+_[A-Za-z]*[0-9A-Z])"
 _TOLD = re.compile(rf'"((?:[a-z_]+_)?id)"\s*:\s*"({_UUID}|{_RANDOM}{_PREFIXED})"'.encode())
 """In JSON and in events of it alike; ``web_search`` is a word and no id."""
@@ -109,7 +116,7 @@ class Renaming:
     def _pieces(self, chunks: Sequence[bytes], content: bytes) -> Iterator[bytes]:
         """Cut where it was cut; an id that lies in two pieces goes whole to the later one."""
         start = position = 0
-        known = [match.span() for match in _ID.finditer(content) if self._name_of(match) != match[0]]
+        known = [match.span() for match in _ids(content) if self._name_of(match) != match[0]]
         for chunk in chunks:
             position += len(chunk)
             begin, until = known[bisect_left(known, (position,)) - 1] if known else (0, 0)
@@ -127,8 +134,13 @@ class Renaming:
         """
         if b"\0" in content:
             return content
-        named_content = _ID.sub(self._name_of, content)
-        return content if named_content == content else named_content
+        pieces, end = [], 0
+        for match in _ids(content):
+            name = self._name_of(match)
+            if name != match[0]:
+                pieces += [content[end : match.start()], name]
+                end = match.end()
+        return b"".join([*pieces, content[end:]]) if pieces else content
 
     def _name_of(self, match: re.Match[bytes]) -> bytes:
         raw = match[0].decode()
@@ -137,4 +149,16 @@ class Renaming:
 
 def _ids_in(request: Request) -> set[str]:
     texts = (request.path.encode("utf-8", "surrogatepass"), request.body)
-    return {match.decode() for text in texts for match in _ID.findall(text)}
+    return {match[0].decode() for text in texts for match in _ids(text)}
+
+
+def _ids(content: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield what ``_ID.finditer`` would, in a fraction of the time: megabytes go through here."""
+    end = 0
+    for place in sorted(found.start() for inside in _INSIDE for found in inside.finditer(content)):
+        before = content[max(0, place - _MOST_LETTERS) : place]
+        start = place - len(before) + len(before.rstrip(_FIRST_LETTERS))
+        match = _ID.match(content, start) if start >= end else None
+        if match is not None:
+            end = match.end()
+            yield match

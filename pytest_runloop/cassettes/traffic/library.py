@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -51,8 +51,13 @@ class Library:
                 job.scrubber = self._scrubber.scoped()
             return job.scrubber
 
-    def deck(self, job: Job, request: Request) -> Deck:
+    def deck(self, job: Job, request: Request, host_of: Callable[[str], str]) -> Deck:
         """Return what plays a cassette; it is read by the first request.
+
+        Args:
+            job: The cassette.
+            request: What was asked.
+            host_of: Returns the real host of a recorded one.
 
         Raises:
             Unrecorded: There is none, or it can't be read.
@@ -61,7 +66,7 @@ class Library:
             if isinstance(job.deck, Deck):
                 return job.deck
             if document.find(job.path) is None:
-                raise Unrecorded(_missing(job, request))
+                raise Unrecorded(_missing(job, words.of(request), host_of(request.host)))
             try:
                 job.deck = deck = self._opened(job)
             except CassetteError as error:
@@ -89,7 +94,8 @@ class Library:
         recorded = document.read(job.path)
         exchanges = tuple(filter(None, map(self._hooks.loaded, recorded.exchanges)))
         played = Cassette(header=recorded.header, exchanges=exchanges)
-        tape = Tape(played, path=job.path, label=job.name, rules=self._rules, command=job.command)
+        path = document.find(job.path) or job.path
+        tape = Tape(played, path=path, label=job.name, rules=self._rules, command=job.command)
         return Deck(tape, Selection(self._hooks, [exchange.request for exchange in exchanges]))
 
     def _unplayed(self, job: Job) -> list[str]:
@@ -103,10 +109,7 @@ class Library:
     def _cassette(self, job: Job) -> Cassette:
         taken = tuple(filter(None, map(self._hooks.answered, job.take.exchanges())))
         scrubber = self.scrubber(job)
-        # What a later answer shows to be secret may stand in an earlier one.
-        scrubber.learn(taken)
-        scrubbed = tuple(map(scrubber.exchange, taken))
-        renamed = self._renaming.renamed(scrubbed, job.name, key_of=self._key_of)
+        renamed = self._renaming.renamed(scrubber.exchanges(taken), job.name, key_of=self._key_of)
         exchanges = tuple(filter(None, map(self._hooks.saved, renamed)))
         today = datetime.now(timezone.utc).date().isoformat()
         header = Header(
@@ -168,11 +171,11 @@ def _check(scrubber: Scrubber, content: bytes) -> None:
         raise _Leak(", ".join(leaks))
 
 
-def _missing(job: Job, request: Request) -> str:
+def _missing(job: Job, asked: str, host: str) -> str:
     own = (
         "" if job.what == "test" else "  each description of what is shared or prepared has its own: was it changed?\n"
     )
     return (
-        f"{job.name}: nothing is recorded, and the first thing it did was to {words.of(request)}\n"
+        f"{job.name}: nothing is recorded, and the first thing it did was to {asked} ({host})\n"
         f"  there is no {job.path}\n{own}  record it:\n    {job.command}"
     )

@@ -93,8 +93,7 @@ class Studio:
         if self._transports is None:
             self._transports = Transports(self)
             self._transports.install()
-            if self._replay:
-                self._guard.install()
+            self._guard.install()
 
     def close(self) -> None:
         """Put back everything that was patched. Idempotent."""
@@ -171,7 +170,7 @@ class Studio:
             Unrecorded: It is refused, and that is held in its job.
         """
         job = self._job()
-        replaying = job.mode is Mode.REPLAY if job else self._replay
+        replaying = self._is_played(job)
         if request.host == OPENAI and request.path == _TRACES:
             # Sent when a timer says so, by a thread of its own: in no two runs alike, and nobody's subject.
             return _SWALLOWED if replaying else None
@@ -188,11 +187,14 @@ class Studio:
         current = tape.CURRENT.get()
         return current if isinstance(current, Job) else self._whose()
 
+    def _is_played(self, job: Job | None) -> bool:
+        return job.mode is Mode.REPLAY if job else self._replay
+
     def _played(self, job: Job, request: Request) -> Response | Late | GaveUp:
         scrubber = self._library.scrubber(job)
         asked = scrubber.request(request)
         try:
-            deck = self._library.deck(job, asked)
+            deck = self._library.deck(job, asked, self._places.host_of)
         except Unrecorded as miss:
             raise self._held(job, miss.message) from None
         try:
@@ -218,9 +220,9 @@ class Studio:
         asked = words.of(self._scrubber.request(request))
         whose = f"{job.name}, which has ended" if job else "no test or fixture that has a cassette"
         message = (
-            f"a replay refused to {asked} at {request.host}: it was asked on behalf of {whose}; ask from within a "
-            "test or a fixture of this plugin, stop what still runs in the background, or run on another target: "
-            "--runloop-target=emulator"
+            f"a replay refused to {asked} ({self._places.host_of(request.host)}): it was asked on behalf of {whose}; "
+            "ask from within a test or a fixture of this plugin, stop what still runs in the background, or run on "
+            "another target: --runloop-target=emulator"
         )
         return self._held(job, message)
 
@@ -233,6 +235,8 @@ class Studio:
         if not self._places.is_host(host):
             return
         job = self._job()
+        if not self._is_played(job):
+            return
         whose = job.name if job else "no test or fixture that has a cassette"
         message = (
             f"a replay refused a connection to {host}, on behalf of {whose}: recordings answer httpx, and at ports of "

@@ -174,8 +174,12 @@ def _cores(field: str, value: object) -> object:
 
 
 def _gigabytes(field: str, value: object) -> object:
-    if value not in {1, *range(2, 65, 2)} or isinstance(value, bool):
-        raise bad_request(f"{field}: {value!r} is not 1 or an even number up to 64.")
+    return value if value == 1 and not isinstance(value, bool) else _disk(field, value, also="1 or ")
+
+
+def _disk(field: str, value: object, *, also: str = "") -> object:
+    if value not in range(2, 65, 2):
+        raise bad_request(f"{field}: {value!r} is not {also}an even number up to 64.")
     return value
 
 
@@ -197,7 +201,7 @@ _LAUNCH = checks.record(
         "resource_size_request": checks.choice((*SIZES, CUSTOM)),
         "custom_cpu_cores": _cores,
         "custom_gb_memory": _gigabytes,
-        "custom_disk_size": _gigabytes,
+        "custom_disk_size": _disk,
         "architecture": checks.choice(("x86_64", "arm64")),
         "keep_alive_time_seconds": checks.integer(1, MAX_KEEP_ALIVE_S),
         "after_idle": _IDLE,

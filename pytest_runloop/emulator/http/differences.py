@@ -12,7 +12,7 @@ _CREATE = (
     " broker mounts are 501"
 )
 _SCORERS = "`ast_grep_scorer` runs the devbox's `ast-grep`; if it has none, that of PyPI is installed for it"
-_SIGNED = "the URL is the emulator's own, so only programs on this computer can use it"
+_SIGNED = "the URL is the emulator's own, good on this computer and in its devboxes only"
 _TERMINALS = "under `/_emulator/tunnels/13-KEY/` or with the token as the bearer"
 _BUILD = "every `FROM` is this computer's system; no `COPY --from`, no `ADD` of a URL; `services` are not emulated"
 DIFFERENCES: Mapping[str, str] = MappingProxyType(
@@ -46,7 +46,7 @@ DIFFERENCES: Mapping[str, str] = MappingProxyType(
         "POST /v1/devboxes/{id}/execute_async": "`attach_stdin` has no effect with `shell_name`",
         "POST /v1/devboxes/{id}/suspend": "keeps the disk; processes end, as with Runloop",
         "POST /v1/network-policies": "no names are resolved in a devbox; `allow_runloop_mirrors` lets nothing through",
-        "POST /v1/objects": "the `upload_url` is the emulator's own, so only programs on this computer can use it",
+        "POST /v1/objects": "the `upload_url` is the emulator's own, good on this computer and in its devboxes only",
         "POST /v1/restricted_keys": "what has no resource type of its own needs `RESOURCE_TYPE_ACCOUNT`",
         "POST /v1/scenarios": _SCORERS,
         "POST /v1/scenarios/{id}": _SCORERS,

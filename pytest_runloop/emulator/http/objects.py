@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 
 from pytest_runloop.emulator.domain import checks
 from pytest_runloop.emulator.domain.objects import CONTENT_TYPES, ObjectFilter, ObjectState, parse_object
@@ -20,6 +20,7 @@ from pytest_runloop.emulator.http.answers import (
     request_id,
     route,
 )
+from pytest_runloop.emulator.service.files import CHUNK
 from pytest_runloop.emulator.service.objects import MAX_DOWNLOAD_S, UPLOAD_S
 from pytest_runloop.emulator.service.paging import Page
 
@@ -84,11 +85,13 @@ async def put_content(request: Request) -> Answer:
 
 
 async def get_content(request: Request) -> Answer:
-    """Give an object's content out, piece by piece."""
+    """Give an object's content out, piece by piece; only a range of it, if that is asked for."""
     _check_address(request, "GET")
-    content = emulator(request).objects.download(_id(request))
-    headers = {"Content-Length": str(content.size or 0)}
-    return StreamingResponse(content.chunks(), media_type="application/octet-stream", headers=headers)
+    return _Content(emulator(request).objects.content(_id(request)), media_type="application/octet-stream")
+
+
+class _Content(FileResponse):
+    chunk_size = CHUNK
 
 
 def object_view(one: StoredObject) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -79,9 +80,9 @@ async def start_run(request: Request) -> Answer:
     """Begin a scenario run."""
     given = parse_start(await json_body(request), subject="scenario_id")
     benchmark_run_id = given.get("benchmark_run_id")
-    benchmark_run = emulator(request).benchmark_runs.running(benchmark_run_id) if benchmark_run_id else None
+    find = partial(emulator(request).benchmark_runs.running, benchmark_run_id) if benchmark_run_id else None
     runs = emulator(request).scenario_runs
-    return (await runs.start(given, benchmark_run=benchmark_run, request_id=request_id(request))).view
+    return (await runs.start(given, benchmark_run=find, request_id=request_id(request))).view
 
 
 async def retrieve_run(request: Request) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_runloop.emulator.domain import checks
-from pytest_runloop.emulator.http.answers import Answer, checked_body, emulator, number, route
+from pytest_runloop.emulator.http.answers import Answer, checked_body, emulator, number, request_id, route
 from pytest_runloop.emulator.http.views import secret_view
 from pytest_runloop.emulator.service.paging import MAX_LIMIT
 
@@ -19,7 +19,8 @@ _UPDATE = checks.record({"value": checks.text}, required=("value",))
 async def create(request: Request) -> Answer:
     """Keep a secret."""
     given = await checked_body(request, _CREATE)
-    return secret_view(emulator(request).secrets.create(given["name"], given["value"]))
+    secrets = emulator(request).secrets
+    return secret_view(await secrets.create(given["name"], given["value"], request_id=request_id(request)))
 
 
 async def retrieve(request: Request) -> Answer:

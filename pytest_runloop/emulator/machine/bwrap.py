@@ -9,10 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_runloop.emulator.machine.account import BASH
+
 ROOT_TREE = "root"
 """The tree mounted at ``/``; every other one is mounted at its own name below it."""
-PAYLOAD = ("/bin/sh", "-c", "echo ready; exec sleep infinity >/dev/null 2>&1")
-"""What a sandbox runs: it tells that all mounts are there, and waits for its end."""
+PAYLOAD = (
+    BASH,
+    "-c",
+    "exec 2>/dev/null; printf init >/proc/$$/comm; echo ready; exec >/dev/null; while :; do read -r; done",
+)
+"""The sandbox's init: it tells that all mounts are there, and waits for its end at a pipe where nothing ever comes.
+
+Bash reaps what others leave behind. As process 1 nobody inside can kill it, with whatever name or signal.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +61,7 @@ def arguments(
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"),
         *(("--unshare-user", "--uid", str(uid), "--gid", str(uid)) if uid is not None else ()),
         *(("--cap-add", "ALL") if not uid else ()),
-        *("--die-with-parent", "--new-session", "--hostname", hostname),
+        *("--as-pid-1", "--die-with-parent", "--new-session", "--hostname", hostname),
         *(argument for overlay in overlays for argument in _mount(overlay)),
         *("--dev", "/dev", "--proc", "/proc"),
         # Sandbox root owns nothing in it; an ordinary user's own control groups must stay out of reach.

@@ -32,7 +32,13 @@ _CONNECT_SECONDS = 30
 
 
 class Outside:
-    """What is outside of a sandbox. This one lets it reach everything but the host itself."""
+    """What is outside of a sandbox. This one lets it reach everything but the host itself.
+
+    Attributes:
+        ports: More ports of its loopback where the proxy answers, for addresses that are the same in it and outside.
+    """
+
+    ports: tuple[int, ...] = ()
 
     async def reach(self, host: str, port: int) -> Connection:
         """Connect to a host; the caller closes the connection.
@@ -116,6 +122,9 @@ def _refusal(status: str, text: str) -> bytes:
 
 async def _forward(outside: Outside, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     request, *fields = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    if head.count(b"\n") != head.count(b"\r\n"):
+        msg = "a line of the request's head ends with a bare LF"  # the other side might end the head there
+        raise ValueError(msg)
     method, target, version = request.split(" ")
     url = urlsplit(f"//{target}" if method == "CONNECT" else target)
     try:

@@ -204,9 +204,10 @@ class Machine:
 
     async def _furnish(self) -> None:
         """Give the new machine its way out, its watch, and an account that the image doesn't have."""
-        _, (listener,) = await self._doorway.ask("listen", box=self._box, port=egress.PORT)
-        server = await egress.serve(socket.socket(fileno=listener), self._outside)
-        self._cleanup.callback(server.close)
+        for port in (egress.PORT, *self._outside.ports):
+            _, (listener,) = await self._doorway.ask("listen", box=self._box, port=port)
+            server = await egress.serve(socket.socket(fileno=listener), self._outside)
+            self._cleanup.callback(server.close)
         _, (proc,) = await self._doorway.ask("proc", box=self._box)
         self._cleanup.callback(os.close, proc)
         watch = asyncio.get_running_loop().create_task(self._watch(proc))

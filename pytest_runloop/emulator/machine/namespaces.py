@@ -50,7 +50,9 @@ def become_bwrap(request: Request, descriptors: list[int]) -> None:
     """Prepare the mounts of a sandbox and become its bubblewrap; see `Doorman.boot`."""
     stdout, info, errors = descriptors
     _signals_to_default()
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    silence, held = os.pipe()
+    os.dup2(silence, 0)
+    os.set_inheritable(held, True)
     os.dup2(errors, 2)
     try:
         enter_groups(request["procs"])

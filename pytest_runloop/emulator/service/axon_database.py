@@ -124,12 +124,17 @@ class AxonDatabase:
             database = sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None, cached_statements=0)
         except sqlite3.OperationalError as error:
             raise Gone from error
-        with closing(database):
-            database.text_factory = lambda data: data.decode("utf-8", "replace")
-            database.execute("PRAGMA synchronous=NORMAL")
-            database.execute("PRAGMA trusted_schema=OFF")
-            database.execute(f"PRAGMA max_page_count={_MAX_PAGES}")
-            yield database
+        try:
+            with closing(database):
+                database.text_factory = lambda data: data.decode("utf-8", "replace")
+                database.execute("PRAGMA synchronous=NORMAL")
+                database.execute("PRAGMA trusted_schema=OFF")
+                database.execute(f"PRAGMA max_page_count={_MAX_PAGES}")
+                yield database
+        except sqlite3.OperationalError as error:
+            if self._path.exists():
+                raise
+            raise Gone from error
 
 
 def _run(

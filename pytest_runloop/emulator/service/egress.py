@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ PASS = "x-pytest-runloop-pass"  # noqa: S105 - a header's name
 """The header by which the emulator knows which devbox a request comes from; what a devbox says there is dropped."""
 GATEWAY = "/gateway/"
 HUB = "/mcp"
+_OBJECT = re.compile(r"/_emulator/objects/\w+\?\S*", re.ASCII)
+_FIRST_EPHEMERAL = 32768
 URL = f"http://127.0.0.1:{egress.PORT}"
 """Where a devbox finds the gateways: on its own loopback, so that every client reaches them, proxy or not."""
 
@@ -34,6 +37,8 @@ class Policed(Outside):
         self._name, self._rules = policy or ("", {"allow_all": True, "allow_devbox_to_devbox": True})
         self._emulator = emulator
         self._key = key
+        # Addresses of objects lead to the emulator's own port. One that a program in the devbox may want is left to it.
+        self.ports = tuple({emulator[1]} - {egress.PORT}) if emulator[1] >= _FIRST_EPHEMERAL else ()
 
     async def reach(self, host: str, port: int) -> Connection:
         """Connect to a host, or to another devbox's tunnel."""
@@ -47,13 +52,18 @@ class Policed(Outside):
         return await egress.connect(host, port)
 
     async def ask(self, target: str, fields: Sequence[str]) -> tuple[Connection, str, list[str]]:
-        """Connect to the gateways."""
+        """Connect to the gateways, or to where objects are."""
+        if _OBJECT.fullmatch(target):
+            self._check("allow_all", "storage objects by their addresses")
+            # Without an upgrade there is one request a connection, so that no other one follows it there.
+            kept = [field for field in fields if not field.lower().startswith("upgrade")]
+            return await asyncio.open_connection(*self._emulator), target, kept
         if target.startswith(GATEWAY):
             self._check("allow_agent_gateway", "the agent gateway")
         elif target.partition("?")[0] in {HUB, f"{HUB}/"}:
             self._check("allow_mcp_gateway", "the MCP hub")
         else:
-            msg = f"{target!r} names no host, and no gateway"
+            msg = f"{target!r} names no host, no gateway and no object"
             raise ValueError(msg)
         kept = [field for field in fields if not field.lower().startswith(f"{PASS}:")]
         return await asyncio.open_connection(*self._emulator), f"/_emulator{target}", [*kept, f"{PASS}: {self._key}"]

@@ -154,6 +154,16 @@ class Objects:
         except FileNotFoundError:
             raise ApiProblem(404, f"Object {object_id} has lost its content.") from None
 
+    def content(self, object_id: str) -> Path:
+        """Say where an object's content is, for whoever has an address of it.
+
+        Raises:
+            ApiProblem: 404, also if it is deleted.
+        """
+        if self.get(object_id).state is not ObjectState.READ_ONLY or not self._path(object_id).exists():
+            raise ApiProblem(404, f"Object {object_id} has no content, or none any more.")
+        return self._path(object_id)
+
     def signature(self, method: str, object_id: str, *, expires_s: int) -> str:
         """Sign what an address allows: one method on one object, until a time in seconds."""
         allowed = f"{method} {object_id} {expires_s}".encode()

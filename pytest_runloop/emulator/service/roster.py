@@ -166,7 +166,8 @@ class Roster:
         if status is Status.RUNNING:
             message = f"Devbox {devbox_id} runs in another emulator on the same state directory; ask that one."
         else:
-            message = f"Devbox {devbox_id} is '{status.value}', not 'running'; wait for it, or resume it."
+            advice = "start another" if status.is_over else "wait for it, or resume it"
+            message = f"Devbox {devbox_id} is '{status.value}', not 'running'; {advice}."
         raise bad_request(message)
 
     def remembered(self, devbox_id: str) -> Runtime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_runloop.emulator.service.scoring import Scoring
     from pytest_runloop.emulator.service.store import Store
 
+FindRun = Callable[[], Record]
 _log = logging.getLogger(__name__)
 
 
@@ -53,16 +54,16 @@ class ScenarioRuns:
         self._catalog = Catalog(store, kind="Scenario run", prefix="run")
         self._scoring = scoring
 
-    async def start(self, given: Mapping[str, Any], *, benchmark_run: Record | None, request_id: str) -> Record:
+    async def start(self, given: Mapping[str, Any], *, benchmark_run: FindRun | None, request_id: str) -> Record:
         """Begin a run and its devbox.
 
         Args:
             given: The checked request.
-            benchmark_run: What it is a part of, if anything.
+            benchmark_run: Finds the benchmark run it is a part of, while that is running; None for none.
             request_id: Makes asking twice harmless.
 
         Raises:
-            ApiProblem: 404, or 400 if something the scenario requires isn't there.
+            ApiProblem: 404, or 400 if something the scenario requires isn't there, or the benchmark run has ended.
         """
 
         async def begin() -> str:
@@ -116,7 +117,8 @@ class ScenarioRuns:
                 self._catalog.save(ended)
         return ended
 
-    async def _begin(self, given: Mapping[str, Any], benchmark_run: Record | None) -> str:
+    async def _begin(self, given: Mapping[str, Any], find: FindRun | None) -> str:
+        benchmark_run = None if find is None else find()
         scenario = self._scenarios.catalog.active(given["scenario_id"])
         profile = over({} if benchmark_run is None else benchmark_run.fields["_profile"], given.get("runProfile", {}))
         check_requirements(scenario, profile)
@@ -137,7 +139,14 @@ class ScenarioRuns:
             "_scenario": dict(scenario.fields),
             **profile_fields(profile),
         }
-        return self._catalog.add(Record(id=run_id, fields=fields)).id
+        try:
+            with self._catalog.alone():
+                if find is not None:
+                    find()  # it may have ended while the devbox was made
+                return self._catalog.add(Record(id=run_id, fields=fields)).id
+        except ApiProblem:
+            self._devboxes.shut_down(devbox.id, force=True)
+            raise
 
     def _as_it_is(self, record: Record) -> Record:
         """Give a run as it is if its devbox has ended under it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_runloop.emulator.domain.problems import bad_request, not_found
 from pytest_runloop.emulator.domain.records import Secret
+from pytest_runloop.emulator.service.idempotency import OnceOnly
 from pytest_runloop.emulator.service.identity import fresh_id, now_ms
 
 if TYPE_CHECKING:
@@ -22,20 +23,19 @@ class Secrets:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._once = OnceOnly()
 
-    def create(self, name: str, value: str) -> Secret:
-        """Keep a new secret.
+    async def create(self, name: str, value: str, *, request_id: str) -> Secret:
+        """Keep a new secret; a repeat of the request gives the same one.
 
         Raises:
             ApiProblem: 400, if the name is taken or no name.
         """
-        if not _NAME.fullmatch(name):
-            raise bad_request(f"name: {name!r} can't name a secret; use letters, digits, underscores and hyphens.")
-        now = now_ms()
-        secret = Secret(id=fresh_id("sec"), name=name, value=value, create_time_ms=now, update_time_ms=now)
-        if not self._store.add_secret(secret):
-            raise bad_request(f"name: a secret {name!r} already exists; update it instead.")
-        return secret
+
+        async def begin() -> str:
+            return self._add(name, value)
+
+        return self.get(await self._once.make(("secret", request_id), begin))
 
     def get(self, name: str) -> Secret:
         """Find a secret.
@@ -86,3 +86,12 @@ class Secrets:
             if secret is None:
                 raise bad_request(f"secrets[{variable!r}]: there is no secret {wanted[variable]!r}; create it first.")
         return {variable: secret.value for variable, secret in found.items() if secret is not None}
+
+    def _add(self, name: str, value: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise bad_request(f"name: {name!r} can't name a secret; use letters, digits, underscores and hyphens.")
+        now = now_ms()
+        secret = Secret(id=fresh_id("sec"), name=name, value=value, create_time_ms=now, update_time_ms=now)
+        if not self._store.add_secret(secret):
+            raise bad_request(f"name: a secret {name!r} already exists; update it instead.")
+        return name

@@ -174,19 +174,6 @@ def _keep_writing(path: Path, letter: str) -> None:
         write(path, *[asked(f"{letter}{number}-{line}") for line in range(40)])
 
 
-def test_five_hundred_interactions_load_in_no_time(path: Path) -> None:
-    """A bound against mistakes; the benchmark knows the figure."""
-    write(path, *[asked(f"echo {number}", "x" * 600) for number in range(500)])
-
-    spent = []
-    for _ in range(5):
-        start = time.perf_counter()
-        assert len(document.read(path).exchanges) == 500
-        spent.append(time.perf_counter() - start)
-
-    assert min(spent) < 0.1
-
-
 def normal(exchange: Exchange) -> Exchange:
     """Return an exchange without what may differ after reading it: spaces of JSON, the boundary, empty pieces."""
     request, response = exchange.request, exchange.response

@@ -7,6 +7,7 @@ import http.client
 import importlib
 import socket
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -206,9 +207,21 @@ def test_the_models_address_is_refused_wherever_it_is(
         _opened("models.invalid")
 
 
-def test_a_recording_refuses_nothing(make_studio: Callable[..., Studio]) -> None:
-    real = socket.getaddrinfo
+def test_a_recording_refuses_nothing(make_studio: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = make_studio(replay=False)
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://models.invalid/v1")
 
-    make_studio(replay=False)
+    with pytest.raises(urllib.error.URLError):
+        _opened("models.invalid")
 
-    assert socket.getaddrinfo is real
+    assert studio.misses == []
+
+
+def test_a_test_that_is_replayed_in_a_run_that_records_is_guarded(
+    make_studio: Callable[..., Studio], tmp_path: Path
+) -> None:
+    studio = make_studio(replay=False)
+    studio.start(Job(path=tmp_path / "a.json", what="test", name="t.py::a", mode=Mode.REPLAY, command="pytest"))
+
+    with pytest.raises(Unrecorded, match=r"on behalf of t\.py::a"):
+        _opened(RECORDED)

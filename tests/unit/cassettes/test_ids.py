@@ -210,3 +210,20 @@ def test_requests_that_nobody_answered_are_renamed_too() -> None:
     (found,) = renamed([Exchange(request=request, response=None)], "x", names)
 
     assert found.request.path == f"/v1/devboxes/{ids.named('dbx_Abc12345', 'box')}/suspend"
+
+
+def test_ids_are_found_wherever_the_plain_expression_finds_them() -> None:
+    uuids, prefixed = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[a-z]{2,10}_[A-Za-z0-9]{6,}"
+    plain = re.compile(f"(?<![A-Za-z0-9])(?:{uuids}|{prefixed})(?![A-Za-z0-9])")
+    pieces = ["_", "-", "dbx", "dbx_", "x", "A", "9", "0123abcd", "774b", "abcdef", " ", '"', "é", "abcdefghij"]
+    pieces += ["01890a5d-ac96-774b-bcce-b302099a8057", "b302099a8057", "web_search", "dbx_123456"]
+    rng = random.Random(1)  # noqa: S311 - the same in every run
+    names = Renaming()
+
+    for _ in range(3000):
+        text = "".join(rng.choices(pieces, k=rng.randrange(1, 14)))
+        for raw in plain.findall(json.dumps(text)):
+            names.call(raw, raw)
+        (one,) = renamed([call("/", text)], names=names)
+        wanted = plain.sub(lambda match: ids.named(match[0], match[0]), json.dumps(text))
+        assert one.request.body.decode() == wanted

@@ -83,6 +83,19 @@ def test_made_up_values_of_new_requests_are_spelled_as_in_the_old(path: Path) ->
     assert new not in path.read_text()
 
 
+def test_an_answer_that_differs_in_what_its_request_may_differ_in_is_the_same(path: Path) -> None:
+    def volatile_of(request: Request) -> list[str]:
+        command: str = json.loads(request.body)["command"]
+        return command.partition(" #job-")[2].split()
+
+    write(path, asked("ls #job-9c457e4e", "job-9c457e4e"), asked("b", "20261124"), volatile_of=volatile_of)
+    before = path.read_bytes()
+
+    assert not write(path, asked("ls #job-ffc9d35e", "job-ffc9d35e"), asked("b", "20261124"), volatile_of=volatile_of)
+    assert path.read_bytes() == before
+    assert write(path, asked("ls #job-ffc9d35e", "job-00000000"), asked("b", "20261124"), volatile_of=volatile_of)
+
+
 def test_a_damaged_file_is_replaced(path: Path) -> None:
     write(path, asked("a"))
     path.write_text(path.read_text()[:-40])

@@ -55,6 +55,23 @@ def test_a_changed_command_is_shown_beside_what_was_recorded() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (get("/v1/devboxes/dbx_b126b806c8917a0d"), get("/v1/devboxes/dbx_32dda60a4e84b5cc")),
+        (
+            post("/v1/devboxes", {"snapshot_id": "snp_b126b806c8917a0d"}),
+            post("/v1/devboxes", {"snapshot_id": "snp_32dda60a4e84b5cc"}),
+        ),
+    ],
+)
+def test_ids_of_what_was_recorded_again_are_nothing_to_declare_volatile(before: Request, now: Request) -> None:
+    message = refused(recorded(before), now)
+
+    assert "only ids differ: what this test shares or is prepared from was recorded again" in message
+    assert "volatile" not in message
+
+
 def test_the_command_that_records_again_may_be_given() -> None:
     playing = Tape(cassette([]), path=Path("x.json"), label="x", command="make cassettes")
     assert refused(playing, shell("ls")).endswith("record again:\n    make cassettes")
@@ -204,3 +221,25 @@ def test_a_cassette_that_does_not_know_its_origin_says_so() -> None:
     message = refused(Tape(plain, path=Path("a.yaml"), label="t.py::x"), shell("cat"))
     assert "cassette: a.yaml (it does not say who recorded it)" in message
     assert message.endswith("    pytest t.py::x --runloop-record=all")
+
+
+def test_what_is_told_by_its_digest_does_not_look_made_up() -> None:
+    message = refused(recorded(upload("/a", bytes(70_000))), upload("/a", b"\0" * 69_999 + b"x"))
+    assert "sha256" in message
+    assert "volatile" not in message
+
+
+def test_a_value_made_up_in_one_of_many_lines_is_found() -> None:
+    same = ["one line\n" * 20_000] * 3
+    message = refused(recorded(model(*same, "id 01890a5d\nend")), model(*same, "id 11890a5d\nend"))
+    assert "01890a5d when recorded, 11890a5d now" in message
+
+
+def test_a_long_upload_that_changed_is_told_by_its_digest() -> None:
+    content = bytes(range(256)) * 200_000
+    playing = recorded(upload("/a", content))
+    changed = upload("/a", content[:-1] + b"!")
+
+    message = refused(playing, changed)
+
+    assert "- file: 51200000 bytes, sha256 " in message

@@ -218,13 +218,13 @@ def check(seed: int, *, alphabet: str) -> None:
         for make, own in zip(makers, seeds, strict=True)
     ]
     recorder = recorded.scrubber()
-    recorder.learn(exchanges)
-    written = [recorder.exchange(exchange) for exchange in exchanges]
+    written = recorder.exchanges(exchanges)
+    assert written == tuple(map(recorder.exchange, exchanges))  # it leaves out what would change nothing
 
     for exchange in written:
         assert survivors(everything(exchange), recorded.values) == []
         assert recorder.leaks(everything(exchange).encode()) == []
-    assert [recorder.exchange(exchange) for exchange in written] == written
+    assert tuple(map(recorder.exchange, written)) == written
 
     replayer = today.scrubber()
     for make, own, exchange in zip(makers, seeds, written, strict=True):

@@ -77,6 +77,17 @@ def traffic(url: str) -> list[object]:
         return [client.post("/v1/x?a=1", json={"n": [1, "é"]}).json(), client.get("/file").content]
 
 
+@pytest.mark.parametrize("named", ["cassettes", "cassettes/test_a"])
+def test_the_directory_may_be_the_cassette_s_or_that_of_all(tmp_path: Path, named: str) -> None:
+    get = Request(method="GET", host="8000.dbx_1.sandbox", path="/big")
+    write(tmp_path / "cassettes/test_a/x.json", Exchange(request=get, response=Response(status=200, chunks=(LARGE,))))
+
+    found = CassetteSerializer(tmp_path / named).deserialize((tmp_path / "cassettes/test_a/x.json").read_text())
+
+    assert (tmp_path / "cassettes/bodies").is_dir()
+    assert found["interactions"][0]["response"]["body"]["string"] == LARGE
+
+
 def test_vcrpy_plays_what_we_wrote(directory: Path) -> None:
     ask = Request(method="POST", host="runloop", path="/v1/devboxes?a=1", content_type=JSON, body=b'{"name":"x"}')
     box = Response(status=200, headers={"content-type": JSON}, chunks=(b'{"id":"dbx_1"}',))

@@ -254,6 +254,26 @@ def test_outside_of_any_cassette_a_replay_refuses_and_a_recording_lets_pass(shop
     assert get("/v1/devboxes")(shop.url)["path"] == "/v1/devboxes"
 
 
+def test_a_refusal_names_the_host(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://models.invalid/v1")
+    studio = shop.studio(replay=True)
+
+    for ask, host in ((get("/v1/devboxes"), "api.runloop.ai"), (get("/v1/models"), "models.invalid")):
+        with pytest.raises(Unrecorded, match=rf"refused to .*\({host}\)"):
+            ask(NOWHERE if "runloop" in host else "http://models.invalid")
+        with pytest.raises(Unrecorded, match=rf"nothing is recorded.*\({host}\)"), studio.within(shop.job(Mode.REPLAY)):
+            ask(NOWHERE if "runloop" in host else "http://models.invalid")
+
+
+def test_a_recording_of_vcrpy_is_named_as_it_is_called(shop: Shop) -> None:
+    job = shop.job(Mode.REPLAY)
+    job.path.parent.mkdir(parents=True, exist_ok=True)
+    job.path.with_suffix(".yaml").write_text("version: 1\ninteractions: []\n")
+
+    with pytest.raises(Unrecorded, match=r"cassette: .*\.yaml "), shop.studio(replay=True).within(job):
+        get("/v1/devboxes")(NOWHERE)
+
+
 def test_what_comes_after_the_end_is_refused_by_name(shop: Shop) -> None:
     shop.record(get("/v1/devboxes"))
     studio, job = shop.studio(replay=True), shop.job(Mode.REPLAY)

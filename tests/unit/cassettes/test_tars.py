@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-import time
 
 import pytest
 
@@ -114,13 +113,3 @@ def test_a_downloaded_archive_gets_today_s_secret_and_can_be_unpacked(today: str
 
     assert unpacked(b"".join(kept.chunks)) == {"f": "b = <secret:A_TOKEN>\n", "g": "2"}
     assert unpacked(b"".join(restored.chunks)) == {"f": f"b = {today}\n", "g": "2"}
-
-
-def test_a_large_archive_takes_no_seconds() -> None:
-    archive = packed({f"f{n}": f"API_KEY {n}\n" * 300 for n in range(1000)})
-    scrubber = Scrubber({"A_TOKEN": TOKEN})
-
-    start = time.perf_counter()
-    scrubber.request(uploaded(archive))
-
-    assert time.perf_counter() - start < 2

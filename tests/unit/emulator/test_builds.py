@@ -133,7 +133,7 @@ def test_a_build_that_takes_too_long_is_stopped(bench: Bench, monkeypatch: pytes
 
 def test_secrets_are_for_the_build_and_for_nobody_to_read(bench: Bench) -> None:
     emulator = bench.emulator()
-    emulator.secrets.create("token", "s3cret")
+    bench.do(emulator.secrets.create("token", "s3cret", request_id=""))
     dockerfile = "FROM ubuntu\nARG TOKEN\nRUN echo got $TOKEN"
 
     commands = ["[ ${#TOKEN} = 6 ]"]

@@ -51,6 +51,7 @@ def test_after_idle_replaces_keep_alive() -> None:
         ({"resource_size_requst": "SMALL"}, "resource_size_requst"),
         ({"custom_gb_memory": 4}, "custom_gb_memory"),
         ({**CUSTOM, "custom_cpu_cores": 3}, "custom_cpu_cores"),
+        ({**CUSTOM, "custom_disk_size": 1}, "custom_disk_size"),
         ({**CUSTOM, "custom_cpu_cores": 1, "custom_gb_memory": 16}, "custom_gb_memory"),
         ({"keep_alive_time_seconds": 172_801}, "keep_alive_time_seconds"),
         ({"keep_alive_time_seconds": "60"}, "keep_alive_time_seconds"),
