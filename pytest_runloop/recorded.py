@@ -23,6 +23,9 @@ NAME = "runloop-recorded"
 STALE = "runloop/stale"
 """Where pytest's cache has the cassettes that no test uses; ``pytest-runloop cassettes prune`` reads it."""
 
+_OF_TARGETS = frozenset({"runloop_endpoint", "runloop_provisioner", "runloop_preparations"})
+"""Who asks for these deals with the target: they are of the whole run, and so can't be of a replay for one test."""
+
 _PARTIAL = ("keyword", "markexpr", "deselect", "lf", "stepwise", "collectonly", "ignore", "ignore_glob", "pyargs")
 """Options of pytest with which not all tests run."""
 
@@ -43,7 +46,8 @@ class Recorded:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         self._went_well, self._was_skipped = True, False
-        self._recorder.begin(item.nodeid, here=item.config.invocation_params.dir)
+        real = not _OF_TARGETS.isdisjoint(getattr(item, "fixturenames", ()))
+        self._recorder.begin(item.nodeid, here=item.config.invocation_params.dir, real=real)
         if self._recorder.beside and self._recorder.plays:
             self._dummies = Dummies(os.environ)
         if not self._recorder.is_open and not self._recorder.is_alone:

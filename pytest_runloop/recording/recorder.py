@@ -123,11 +123,11 @@ class Recorder:
 
     # ── the running test ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, test: str, *, here: Path | None = None) -> None:
-        """Make a test of a run started *here* the running one; its cassette is looked for once it sends something."""
+    def begin(self, test: str, *, here: Path | None = None, real: bool = False) -> None:
+        """Make a test of a run started *here* the running one; *real*: it is to be let alone if that is possible."""
         self._test, self._typed = test, typed(test, root=self.root, here=here or self.root)
         self._is_over = False
-        self.is_alone = self.beside and not is_ours(self.root / names.own(test))
+        self.is_alone = self.beside and (real or not is_ours(self.root / names.own(test)))
         self._keys.clear()
         self._heard = {job: heard for job, heard in self._heard.items() if not job.closed}
 

@@ -106,6 +106,18 @@ def test_a_target_that_was_chosen_is_taken(project: pytest.Pytester, monkeypatch
     result.stdout.no_fnmatch_line("*replayed*")
 
 
+def test_who_asks_for_the_endpoint_gets_a_real_one(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-an-openai-key-of-a-test")
+    asking = "def test_alone(runloop_sandbox, runloop_endpoint):\n    assert runloop_endpoint.target == 'emulator'"
+    file = project.path / "test_it.py"
+    file.write_text(file.read_text().replace("def test_alone(runloop_sandbox):", asking))
+
+    result = run(project, "-k", "test_alone")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*replayed*")
+
+
 @pytest.mark.parametrize("suffix", [".yaml", ".json"])
 def test_cassettes_of_other_tools_are_left_to_them(empty_project: pytest.Pytester, suffix: str) -> None:
     empty_project.makepyfile(
