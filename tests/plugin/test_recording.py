@@ -192,7 +192,7 @@ def test_the_command_is_typed_as_from_here(
     def test_it():
         ask("one")
     """)
-    project.makeini("[pytest]")
+    project.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     monkeypatch.chdir(project.mkdir("docs"))
 
     result = project.runpytest_inprocess(REPLAY, "../test_it.py")
