@@ -38,6 +38,15 @@ def empty_project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
+def emulated_project(
+    empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> pytest.Pytester:
+    """A project whose emulator has a state of its own; in process or not, its sandboxes are real."""
+    monkeypatch.setenv("PYTEST_RUNLOOP_STATE", str(tmp_path_factory.mktemp("state")))
+    return empty_project
+
+
+@pytest.fixture
 def project(empty_project: pytest.Pytester) -> pytest.Pytester:
     """A project whose sandboxes are fakes that are written down in the file ``log``."""
     empty_project.makeconftest(CONFTEST)

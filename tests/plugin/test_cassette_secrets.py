@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-import sys
 import urllib.parse
 from pathlib import Path
 
 import pytest
+
+from tests.plugin.running import run
 
 EMULATOR, REPLAY = "--runloop-target=emulator", "--runloop-target=replay"
 VALUE, MANAGED = "s3cr3t/+Val=ue@x7Q", "m4naged-pw/77+zz="
@@ -62,18 +63,6 @@ PLAIN = """
 """
 
 
-@pytest.fixture
-def project(
-    empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> pytest.Pytester:
-    monkeypatch.setenv("PYTEST_RUNLOOP_STATE", str(tmp_path_factory.mktemp("state")))
-    return empty_project
-
-
-def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return project.run(sys.executable, "-m", "pytest", *arguments)
-
-
 def spellings(value: str) -> set[bytes]:
     """Return what may not be in a file; of base64 the part that does not depend on what is around."""
     packed = {base64.b64encode(b"." * before + value.encode())[4:-4] for before in range(3)}
@@ -82,12 +71,12 @@ def spellings(value: str) -> set[bytes]:
 
 
 def test_another_computer_s_secrets_of_other_lengths_replay(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    emulated_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.makepyfile(test_it=TESTS)
+    emulated_project.makepyfile(test_it=TESTS)
     monkeypatch.setenv("HANDED", VALUE)
     monkeypatch.setenv("MANAGED", MANAGED)
-    run(project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=5)
+    run(emulated_project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=5)
     files = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file() and path.suffix != ".pyc"}
     found = {path.name for path, data in files.items() for s in (VALUE, MANAGED) for f in spellings(s) if f in data}
     monkeypatch.setenv("PYTEST_RUNLOOP_STATE", "/dev/null/nowhere")
@@ -96,13 +85,13 @@ def test_another_computer_s_secrets_of_other_lengths_replay(
     for handed, managed in (("0ther/+Secret", "m2"), ("dummy-token-1", f"m4{'x' * 600}")):
         monkeypatch.setenv("HANDED", handed)
         monkeypatch.setenv("MANAGED", managed)
-        run(project, REPLAY).assert_outcomes(passed=5)
+        run(emulated_project, REPLAY).assert_outcomes(passed=5)
 
 
-def test_a_secret_variable_s_name_decides_however_plain_its_value_is(project: pytest.Pytester) -> None:
-    project.makepyfile(test_it=PLAIN.replace("WORD", "'s3cr3t-7Q'"))
-    run(project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=2)
+def test_a_secret_variable_s_name_decides_however_plain_its_value_is(emulated_project: pytest.Pytester) -> None:
+    emulated_project.makepyfile(test_it=PLAIN.replace("WORD", "'s3cr3t-7Q'"))
+    run(emulated_project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=2)
 
-    project.makepyfile(test_it=PLAIN.replace("WORD", "'x'"))
+    emulated_project.makepyfile(test_it=PLAIN.replace("WORD", "'x'"))
 
-    run(project, REPLAY).assert_outcomes(passed=2)
+    run(emulated_project, REPLAY).assert_outcomes(passed=2)

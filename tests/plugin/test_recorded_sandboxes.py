@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.plugin.running import run
 
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\nanyio_mode = auto\n"
 SANDBOXES = """
@@ -79,16 +80,9 @@ TESTS = 11
 
 
 @pytest.fixture
-def project(
-    empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> pytest.Pytester:
-    monkeypatch.setenv("PYTEST_RUNLOOP_STATE", str(tmp_path_factory.mktemp("state")))
-    empty_project.makepyfile(test_it=SANDBOXES)
-    return empty_project
-
-
-def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return project.run(sys.executable, "-m", "pytest", *arguments)
+def project(emulated_project: pytest.Pytester) -> pytest.Pytester:
+    emulated_project.makepyfile(test_it=SANDBOXES)
+    return emulated_project
 
 
 def test_what_was_recorded_on_the_emulator_replays_without_one(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import gzip
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.plugin.running import run
 
 EMULATOR = "--runloop-target=emulator"
 REPLAY = "--runloop-target=replay"
@@ -68,28 +69,16 @@ CHANGING = """
 """
 
 
-@pytest.fixture
-def project(
-    empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> pytest.Pytester:
-    monkeypatch.setenv("PYTEST_RUNLOOP_STATE", str(tmp_path_factory.mktemp("state")))
-    return empty_project
-
-
-def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return project.run(sys.executable, "-m", "pytest", *arguments)
-
-
 def test_what_has_changed_fails_and_the_next_test_is_none_the_worse(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    emulated_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.makepyfile(test_it=CHANGING)
+    emulated_project.makepyfile(test_it=CHANGING)
     monkeypatch.setenv("WORD", "old")
-    run(project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=9, xfailed=1)
-    run(project, REPLAY).assert_outcomes(passed=9, xfailed=1)
+    run(emulated_project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=9, xfailed=1)
+    run(emulated_project, REPLAY).assert_outcomes(passed=9, xfailed=1)
     monkeypatch.setenv("WORD", "new")
 
-    result = run(project, REPLAY)
+    result = run(emulated_project, REPLAY)
 
     result.assert_outcomes(passed=1, failed=5, errors=4)
     for words in (
@@ -107,11 +96,11 @@ def test_what_has_changed_fails_and_the_next_test_is_none_the_worse(
 
 
 def test_a_secret_that_only_the_search_finds_fails_its_test_and_leaves_no_file(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    emulated_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("packed.gz").write_bytes(gzip.compress(SECRET.encode()))
     monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
-    project.makepyfile(
+    emulated_project.makepyfile(
         test_it="""
         from pathlib import Path
 
@@ -124,7 +113,7 @@ def test_a_secret_that_only_the_search_finds_fails_its_test_and_leaves_no_file(
         """
     )
 
-    recorded = run(project, EMULATOR, "--runloop-record=all")
+    recorded = run(emulated_project, EMULATOR, "--runloop-record=all")
 
     recorded.assert_outcomes(passed=2, errors=1)
     recorded.stdout.fnmatch_lines(["*DEPLOY_TOKEN*was not kept*"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.plugin.running import run
 
 EMULATOR = "--runloop-target=emulator"
 REPLAY = "--runloop-target=replay"
@@ -75,18 +76,6 @@ LOST = [
 WELL = ["resume[]", "fork[]", "state", "sandbox"]
 
 
-@pytest.fixture
-def project(
-    empty_project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> pytest.Pytester:
-    monkeypatch.setenv("PYTEST_RUNLOOP_STATE", str(tmp_path_factory.mktemp("state")))
-    return empty_project
-
-
-def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return project.run(sys.executable, "-m", "pytest", *arguments)
-
-
 def files() -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in Path("cassettes").rglob("*") if path.is_file()}
 
@@ -95,59 +84,65 @@ def named(*names: str) -> list[str]:
     return [f"test_it.py::test_{name}" for name in names]
 
 
-def test_tests_that_share_a_sandbox_replay_in_any_order_and_are_recorded_alike_in_any(project: pytest.Pytester) -> None:
-    project.makepyfile(test_it=SHARING)
-    run(project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=3)
+def test_tests_that_share_a_sandbox_replay_in_any_order_and_are_recorded_alike_in_any(
+    emulated_project: pytest.Pytester,
+) -> None:
+    emulated_project.makepyfile(test_it=SHARING)
+    run(emulated_project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=3)
     before = files()
 
     for order in (named("b", "c", "a"), ["-n2"]):
-        run(project, REPLAY, *order).assert_outcomes(passed=3)
-    run(project, REPLAY, *named("b")).assert_outcomes(passed=1)
-    run(project, EMULATOR, "--runloop-record=all", *named("c", "b", "a")).assert_outcomes(passed=3)
+        run(emulated_project, REPLAY, *order).assert_outcomes(passed=3)
+    run(emulated_project, REPLAY, *named("b")).assert_outcomes(passed=1)
+    run(emulated_project, EMULATOR, "--runloop-record=all", *named("c", "b", "a")).assert_outcomes(passed=3)
 
     assert files() == before
 
 
-def test_a_new_test_is_recorded_beside_those_it_shares_a_sandbox_with(project: pytest.Pytester) -> None:
-    project.makepyfile(test_it=SHARING)
-    run(project, EMULATOR, "--runloop-record=once").assert_outcomes(passed=3)
+def test_a_new_test_is_recorded_beside_those_it_shares_a_sandbox_with(emulated_project: pytest.Pytester) -> None:
+    emulated_project.makepyfile(test_it=SHARING)
+    run(emulated_project, EMULATOR, "--runloop-record=once").assert_outcomes(passed=3)
     before = files()
-    project.makepyfile(test_it=SHARING + A_NEW_ONE)
+    emulated_project.makepyfile(test_it=SHARING + A_NEW_ONE)
 
-    added = run(project, EMULATOR, "--runloop-record=once")
+    added = run(emulated_project, EMULATOR, "--runloop-record=once")
 
     added.stdout.fnmatch_lines(["=* 3 tests replayed, 1 test recorded, 1 cassette written =*"])
     new = Path("cassettes/test_it/test_new.json")
     assert files() == {**before, new: new.read_bytes()}
     for order in ([], named("new", "a", "b", "c"), named("new")):
-        assert run(project, REPLAY, *order).ret == 0
+        assert run(emulated_project, REPLAY, *order).ret == 0
 
 
-def test_a_new_test_that_needs_what_others_left_fails_and_is_recorded_with_them(project: pytest.Pytester) -> None:
-    project.makepyfile(test_it=SHARING)
-    run(project, EMULATOR, "--runloop-record=once").assert_outcomes(passed=3)
+def test_a_new_test_that_needs_what_others_left_fails_and_is_recorded_with_them(
+    emulated_project: pytest.Pytester,
+) -> None:
+    emulated_project.makepyfile(test_it=SHARING)
+    run(emulated_project, EMULATOR, "--runloop-record=once").assert_outcomes(passed=3)
     before = files()
-    project.makepyfile(test_it=SHARING + ONE_THAT_NEEDS_OTHERS)
+    emulated_project.makepyfile(test_it=SHARING + ONE_THAT_NEEDS_OTHERS)
 
-    alone = run(project, EMULATOR, "--runloop-record=once")
+    alone = run(emulated_project, EMULATOR, "--runloop-record=once")
     kept = files()
-    together = run(project, EMULATOR, "--runloop-record=all")
+    together = run(emulated_project, EMULATOR, "--runloop-record=all")
 
     alone.assert_outcomes(passed=3, failed=1)
     assert kept == before
     together.assert_outcomes(passed=4)
     assert files().items() >= before.items()
-    run(project, REPLAY, *named("new", "a")).assert_outcomes(passed=2)
+    run(emulated_project, REPLAY, *named("new", "a")).assert_outcomes(passed=2)
 
 
-def test_what_is_refused_while_a_devbox_is_resumed_or_forked_is_nobody_else_s(project: pytest.Pytester) -> None:
-    project.makepyfile(test_it=SUSPENDED)
-    run(project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=len(LOST + WELL))
+def test_what_is_refused_while_a_devbox_is_resumed_or_forked_is_nobody_else_s(
+    emulated_project: pytest.Pytester,
+) -> None:
+    emulated_project.makepyfile(test_it=SUSPENDED)
+    run(emulated_project, EMULATOR, "--runloop-record=all").assert_outcomes(passed=len(LOST + WELL))
     for name in LOST:
         lose(Path(f"cassettes/test_it/test_{name}.json"), name.partition("[")[2].rstrip("]"))
 
     for order in (named(*LOST, *WELL), named(*LOST, *WELL)[::-1], ["-n2"]):
-        result = run(project, REPLAY, *order, "-rA")
+        result = run(emulated_project, REPLAY, *order, "-rA")
         told = [line.partition(" - ")[0].split() for line in result.outlines if " test_it.py::" in line]
         broken = {test for how, test in told if how in {"FAILED", "ERROR"}}
 
@@ -155,13 +150,13 @@ def test_what_is_refused_while_a_devbox_is_resumed_or_forked_is_nobody_else_s(pr
         assert {test for how, test in told if how == "PASSED"} - broken == set(named(*WELL)), order
 
 
-def test_what_could_not_be_resumed_is_not_missed_at_the_end_of_the_run(project: pytest.Pytester) -> None:
-    project.makepyfile(test_it=f"{SUSPENDED}\n    def test_last(): ...\n")
-    run(project, EMULATOR, "--runloop-record=all", *named("resume[]", "last")).assert_outcomes(passed=2)
+def test_what_could_not_be_resumed_is_not_missed_at_the_end_of_the_run(emulated_project: pytest.Pytester) -> None:
+    emulated_project.makepyfile(test_it=f"{SUSPENDED}\n    def test_last(): ...\n")
+    run(emulated_project, EMULATOR, "--runloop-record=all", *named("resume[]", "last")).assert_outcomes(passed=2)
     path = Path("cassettes/test_it/test_resume[].json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "interactions": []}))
 
-    run(project, REPLAY, *named("resume[]", "last")).assert_outcomes(errors=1, passed=1)
+    run(emulated_project, REPLAY, *named("resume[]", "last")).assert_outcomes(errors=1, passed=1)
 
 
 def lose(path: Path, what: str) -> None:
